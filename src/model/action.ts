@@ -1,0 +1,51 @@
+import type { Selector } from './labels.ts';
+
+/** `idempotent`: re-run until it succeeds. `once`: started at most once per fingerprint. `check`: its probe decides. */
+export type ActionKind = 'idempotent' | 'once' | 'check';
+
+export type Trigger =
+  | { readonly type: 'change' }
+  | { readonly type: 'look' }
+  | { readonly type: 'boot' }
+  /** Until its first success on this host, then never again (the convention's init). */
+  | { readonly type: 'bootstrap' }
+  | { readonly type: 'schedule'; readonly cron: string; readonly tz: string | null };
+
+export interface RetryPolicy {
+  /** First wait after a failure; doubles each time. */
+  readonly delayMs: number;
+  readonly delayMaxMs: number;
+  /** After so many attempts on one fingerprint the action is parked. */
+  readonly attempts: number;
+}
+
+/** A command: `[0]` is a path in the tree when a file is there, else a program on the PATH. Never empty. */
+export type Argv = readonly string[];
+
+/** A named script of a repo with its conditions, every default decided. */
+export interface Action {
+  readonly repo: string;
+  readonly name: string;
+  readonly origin: 'pullyu.yaml' | 'convention';
+  readonly run: Argv;
+  readonly hosts: Selector | null;
+  /** Globs over paths of the repository: what is relevant. Never empty. */
+  readonly paths: readonly string[];
+  readonly on: readonly Trigger[];
+  readonly check: Argv | null;
+  readonly timeoutMs: number;
+  readonly user: string | null;
+  readonly env: Readonly<Record<string, string>>;
+  readonly after: readonly string[];
+  readonly kind: ActionKind;
+  readonly catchUp: 'latest' | 'each';
+  readonly undo: Argv | null;
+  readonly retry: RetryPolicy;
+}
+
+/** `repo/name`: the key of an action on a host. */
+export type ActionKey = string & { readonly __brand: 'ActionKey' };
+
+export function actionKey(repo: string, name: string): ActionKey {
+  return `${repo}/${name}` as ActionKey;
+}

@@ -1,0 +1,50 @@
+import type { HostId } from './ids.ts';
+import type { Labels } from './labels.ts';
+import type { RepoConfig } from './repo.ts';
+
+/** A machine that runs the agent. */
+export interface Host {
+  readonly name: string;
+  readonly id: HostId;
+  readonly labels: Labels;
+}
+
+/** State of a host as it sees itself. A reader adds `silent`. */
+export type HostState = 'setup' | 'working' | 'busy' | 'wedged' | 'paused';
+
+/** host.yaml after parsing: every default decided, every path absolute. */
+export interface HostConfig {
+  /** Default: the host name of the machine. */
+  readonly name: string;
+  /** Labels of host.yaml only; the node facts of `nodeinfo` are merged by the agent (host.yaml wins). */
+  readonly labels: Labels;
+  readonly intervalMs: number;
+  /** Folder of small files `<key>.txt`, one value each (`nodepart`, `stacktype`, ...); null when unused. */
+  readonly nodeinfo: string | null;
+  readonly repos: readonly RepoConfig[];
+  readonly limits: Limits;
+}
+
+/** Limits of the host, all in bytes, counts or milliseconds. Defaults in config/limits.ts. */
+export interface Limits {
+  /** No fetch is begun below this much free space on the state directory's file system. */
+  readonly freeSpaceMinBytes: number;
+  /** A single file that git may write (a pack); also bounds what a hostile server can send. */
+  readonly fetchMaxBytes: number;
+  /** Kept of one run's output: the first half and the last half of it. */
+  readonly outputMaxBytes: number;
+  /** Run folders kept per action, newest first. */
+  readonly runsKeptPerAction: number;
+  /** Of all run folders together. */
+  readonly runsMaxBytes: number;
+  /** Files in one tree. */
+  readonly treeMaxFiles: number;
+  /** Sum of the blob sizes of one tree. */
+  readonly treeMaxBytes: number;
+  /** One probe from the first byte sent to the last received. */
+  readonly probeTimeoutMs: number;
+  /** A fetch that makes no progress for this long is ended. */
+  readonly fetchStallMs: number;
+  /** A fetch that is no first clone is ended after this long in any case. */
+  readonly fetchTimeoutMs: number;
+}

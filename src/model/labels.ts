@@ -1,0 +1,28 @@
+/** Labels say what a host is; a selector says which hosts are meant. */
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Every key must match; a list means any of its values. An empty selector matches every host. */
+export type Selector = Readonly<Record<string, string | readonly string[]>>;
+
+export function matchesSelector(selector: Selector | null, labels: Labels): boolean {
+  if (selector === null) return true;
+  return Object.entries(selector).every(([key, wanted]) => {
+    const actual = Object.hasOwn(labels, key) ? labels[key] : undefined;
+    if (actual === undefined) return false;
+    return typeof wanted === 'string' ? actual === wanted : wanted.includes(actual);
+  });
+}
+
+/** `part=app, deployment=prod|staging`: the form that sentences use. `every host` for an empty selector. */
+export function formatSelector(selector: Selector | null): string {
+  const entries = Object.entries(selector ?? {});
+  if (entries.length === 0) return 'every host';
+  return entries.map(([key, v]) => `${key}=${typeof v === 'string' ? v : v.join('|')}`).join(', ');
+}
+
+/** `deployment=prod, part=app`, sorted by key; `no labels` when there are none. */
+export function formatLabels(labels: Labels): string {
+  const entries = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.length === 0 ? 'no labels' : entries.map(([key, value]) => `${key}=${value}`).join(', ');
+}

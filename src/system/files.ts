@@ -1,0 +1,106 @@
+/** Files: everything durable is written here, so that what a crash leaves is decided in one place. */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { errnoOf, PullyuError } from '../errors.ts';
+
+/**
+ * Replaces a file by one rename. A crash leaves the old content or the new, never a part; at worst a `*.tmp` beside it.
+ * `durable` (default true) also syncs file and folder, so that a power cut keeps the new content.
+ */
+export function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array,
+  options: { mode?: number; durable?: boolean } = {},
+): void {
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  const fd = openSync(temporary, 'wx', options.mode ?? 0o644);
+  try {
+    try {
+      writeAll(fd, content);
+      if (options.durable !== false) fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  if (options.durable !== false) syncFolder(dirname(path));
+}
+
+/** Writes every byte, over as many system calls as it takes. */
+export function writeAll(fd: number, content: string | Uint8Array): void {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  let written = 0;
+  while (written < bytes.length) written += writeSync(fd, bytes, written);
+}
+
+/** Makes renames and new names in a folder durable. */
+export function syncFolder(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The text of a file, or null when there is none. Other errors are thrown. */
+export function readFileOrNull(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return null;
+    throw error;
+  }
+}
+
+export function makeFolder(path: string, mode = 0o755): void {
+  mkdirSync(path, { recursive: true, mode });
+}
+
+/** Bytes that we may still write on the file system of `path`. */
+export function freeBytes(path: string): number {
+  const stats = statfsSync(path);
+  return stats.bavail * stats.bsize;
+}
+
+/**
+ * Gives a system error of writing its name among our errors (`disk-full`, `read-only`, `no-permission`).
+ * @returns null for anything else: rethrow that.
+ */
+export function namedWriteError(error: unknown, path: string): PullyuError | null {
+  switch (errnoOf(error)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new PullyuError('disk-full', `no space is left to write ${path}`, {
+        hint: 'free some space; nothing was lost, and the next look goes on by itself',
+        cause: error,
+      });
+    case 'EROFS':
+      return new PullyuError('read-only', `the file system of ${path} is read-only`, {
+        hint: 'remount it read-write; a disk that turned read-only by itself is often failing',
+        cause: error,
+      });
+    case 'EACCES':
+    case 'EPERM':
+      return new PullyuError('no-permission', `no permission to write ${path}`, {
+        hint: 'run as the user that owns it (root for a system-wide installation)',
+        cause: error,
+      });
+    default:
+      return null;
+  }
+}
