@@ -76,7 +76,9 @@ function readList(file) {
 }
 
 function installed() {
-  const query = spawnSync('dpkg-query', ['-W', '-f', '${db:Status-Abbrev}${Package}\n'], {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholders are dpkg-query's
+  const format = '${db:Status-Abbrev}${Package}\n';
+  const query = spawnSync('dpkg-query', ['-W', '-f', format], {
     encoding: 'utf8',
     timeout: QUERY_MS,
   });
