@@ -1,7 +1,7 @@
 import type { Action, ActionKey, Argv } from './action.ts';
 import type { Host } from './host.ts';
 import type { CommitId } from './ids.ts';
-import type { FingerprintParts, Run, RunReason } from './run.ts';
+import type { FingerprintParts, Outcome, Run, RunReason } from './run.ts';
 
 /** Why an action is not due. */
 export type RestReason =
@@ -75,6 +75,11 @@ export interface ActionMemory {
   readonly redo: boolean;
   /** A successful work run has happened and no successful undo after it. */
   readonly applied: boolean;
+  /**
+   * Only for runs with `kind: once`: every fingerprint on which a work run was ever started, with how that run ended
+   * (null while it is open). It outlives compaction: without it a revert could start the same thing a second time.
+   */
+  readonly onceStarts?: ReadonlyMap<string, Outcome | null>;
 }
 
 export interface Pause {
