@@ -57,7 +57,15 @@ export interface RunResult {
   readonly endedAt: number;
   /** One sentence for people when the outcome needs one; null when it speaks for itself. */
   readonly note: string | null;
+  /** Only for outcome `interrupted`: what cut it off. */
+  readonly interruption?: Interruption;
 }
+
+/**
+ * `never-began`: for certain, nothing of it was executed, so it is no start of a `once` action. `reboot`: the machine went
+ * down under it. `killed`: on this boot, its processes were gone before they could say how it ended.
+ */
+export type Interruption = 'never-began' | 'reboot' | 'killed';
 
 /** A run as history shows it; `result` is null while it is open. */
 export interface Run {
