@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { createServer, connect as openSocket } from 'node:net';
 import { delay } from '../../src/system/clock.ts';
-import { type ProcessIdentity, readProcessStat, signalProcess } from '../../src/system/processes.ts';
+import { isAlive, type ProcessIdentity, readProcessStat, signalProcess } from '../../src/system/processes.ts';
 import { findProgram } from './needs.ts';
 import { until } from './until.ts';
 
@@ -17,7 +17,7 @@ export interface Child extends AsyncDisposable {
   readonly ended: Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }>;
   isRunning(): boolean;
   kill(signal: NodeJS.Signals): void;
-  /** TERM, then KILL, to it and to every process that is still in its group; resolves when all are gone. */
+  /** TERM, then KILL, to it, its group and its descendants; resolves when all are gone. */
   close(): Promise<void>;
 }
 
@@ -54,13 +54,14 @@ export function startChild(
   const pid = child.pid ?? 0;
   const close = async () => {
     if (pid === 0) return;
+    // Servers such as sshd give each connection a session of its own: ask for descendants before the parent is gone.
+    const outside = descendants(pid);
+    const living = () => [...groupMembers(pid), ...outside.filter(isAlive)];
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      const members = groupMembers(pid);
-      for (const member of members) signalProcess(member, signal);
-      const gone = async () => groupMembers(pid).length === 0;
+      for (const member of living()) signalProcess(member, signal);
       const deadline = Date.now() + 3_000;
-      while (!(await gone()) && Date.now() < deadline) await delay(5);
-      if (await gone()) break;
+      while (living().length > 0 && Date.now() < deadline) await delay(5);
+      if (living().length === 0) break;
     }
     child.stdout.destroy();
     child.stderr.destroy();
@@ -79,10 +80,25 @@ export function startChild(
 
 /** Living members of a process group; a zombie is not living. */
 export function groupMembers(group: number): ProcessIdentity[] {
-  return readdirSync('/proc').flatMap((name) => {
-    const stat = /^\d+$/.test(name) ? readProcessStat(Number(name)) : null;
-    return stat !== null && stat.group === group && stat.state !== 'Z' && stat.state !== 'X' ? [stat] : [];
-  });
+  return allProcesses().filter((stat) => stat.group === group && stat.state !== 'Z' && stat.state !== 'X');
+}
+
+/** Children, their children, and so on, as long as the chain of parents is unbroken. */
+export function descendants(pid: number): ProcessIdentity[] {
+  const all = allProcesses();
+  const found: ProcessIdentity[] = [];
+  for (let parents = [pid]; parents.length > 0; ) {
+    const children = all.filter(({ parent }) => parents.includes(parent));
+    found.push(...children);
+    parents = children.map((child) => child.pid);
+  }
+  return found;
+}
+
+function allProcesses() {
+  return readdirSync('/proc').flatMap((name) =>
+    /^\d+$/.test(name) ? (readProcessStat(Number(name)) ?? []) : [],
+  );
 }
 
 /** A port of the loopback that was free a moment ago: for programs that cannot take port 0. */
