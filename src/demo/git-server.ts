@@ -51,7 +51,7 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
       env: cgiEnvironment(request, options.folder, pathname, search),
     });
     children.add(child);
-    const deadline = setTimeout(() => end(child, 'SIGKILL'), requestTimeoutMs);
+    const deadline = setTimeout(() => endGroup(child, 'SIGKILL'), requestTimeoutMs);
     child.once('close', () => {
       clearTimeout(deadline);
       children.delete(child);
@@ -67,7 +67,7 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
     const ends = [...children].map((child) => once(child, 'close'));
     const closed = server.listening ? once(server, 'close') : null;
     server.close();
-    for (const child of children) end(child, 'SIGTERM');
+    for (const child of children) endGroup(child, 'SIGTERM');
     for (const socket of sockets) socket.destroy();
     await Promise.all([...ends, closed]);
   };
@@ -120,7 +120,7 @@ function answer(
     const end = head.indexOf('\r\n\r\n');
     if (end === -1 && head.length <= HEADER_MAX_BYTES) return;
     child.stdout.off('data', readHead);
-    if (end === -1) return end(child, 'SIGKILL');
+    if (end === -1) return endGroup(child, 'SIGKILL');
     const lines = head
       .toString('latin1', 0, end)
       .split('\r\n')
@@ -135,7 +135,7 @@ function answer(
   child.stderr.resume();
   child.stdin.on('error', () => {}); // It may answer without reading everything.
   request.pipe(child.stdin);
-  response.once('close', () => end(child, 'SIGTERM'));
+  response.once('close', () => endGroup(child, 'SIGTERM'));
   const fail = () => (response.headersSent ? response.destroy() : refuse(request, response, 500));
   child.once('error', fail);
   child.once('exit', (exitCode) => {
@@ -144,7 +144,7 @@ function answer(
 }
 
 /** git starts further programs: the whole group has to go. */
-function end(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals): void {
+function endGroup(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signals): void {
   try {
     if (child.pid !== undefined) process.kill(-child.pid, signal);
   } catch {

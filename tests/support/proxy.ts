@@ -48,7 +48,7 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
   const onConnection = (client: Socket) => {
     accepted += 1;
     track(client);
-    if (fault.kind === 'reset') return void client.resetAndDestroy();
+    if (fault.kind === 'reset') return reset(client);
     if (fault.kind === 'silence') return void client.resume();
     const server = track(openSocket({ port: options.to, host: '127.0.0.1' }));
     client.pipe(server);
@@ -62,14 +62,14 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
       server.on('data', (chunk: Buffer) => count(chunk.length));
       server.pipe(client);
     }
-    server.once('error', () => client.resetAndDestroy());
+    server.once('error', () => reset(client));
   };
   let server: Server | null = await listen(onConnection, 0);
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('expected a TCP address');
   const { port } = address;
   const cut = () => {
-    for (const socket of sockets) socket.resetAndDestroy();
+    for (const socket of sockets) reset(socket);
   };
   const stopListening = async () => {
     if (!server) return;
@@ -130,7 +130,7 @@ function truncate(
     count(piece.length);
     to.write(piece, () => {
       if (left > 0) return;
-      if (how === 'reset') to.resetAndDestroy();
+      if (how === 'reset') reset(to);
       else to.end();
       from.destroy();
     });
@@ -138,6 +138,12 @@ function truncate(
   from.once('end', () => {
     if (left > 0) to.end();
   });
+}
+
+/** RST and nothing else. Socket.resetAndDestroy() sends a FIN before it, which clients take for an orderly end. */
+function reset(socket: Socket): void {
+  Object.assign(socket, { resetAndClosing: true });
+  socket.destroy();
 }
 
 async function listen(onConnection: (socket: Socket) => void, port: number): Promise<Server> {
