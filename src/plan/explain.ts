@@ -1,0 +1,76 @@
+import { shortId } from '../model/ids.ts';
+import type { ActionMemory, Step } from '../model/plan.ts';
+import type { FingerprintParts, Run } from '../model/run.ts';
+import { formatEnd, formatTime, printable } from './sentence.ts';
+import { standingSuccess } from './situation.ts';
+
+/**
+ * What `pullyu why ACTION` says: the sentences of its steps, what differs from its last success, how its last runs went, and
+ * when it is tried next.
+ * @param steps Those of one action, as the plan has them. None: the lines say that the plan has none.
+ */
+export function explainAction(steps: readonly Step[], memory: ActionMemory | null, now: number): string[] {
+  const last = steps.at(-1);
+  const sentences =
+    steps.length === 0 ? ['The plan has no step for it.'] : steps.map((step) => step.sentence);
+  return [
+    ...sentences,
+    ...(last === undefined || last.fingerprint === '' ? [] : explainParts(last, standingSuccess(memory))),
+    `last success: ${formatRun(memory?.lastSuccess ?? null)}`,
+    ...(memory?.lastRun && memory.lastRun.intent.id !== memory.lastSuccess?.intent.id
+      ? [`last run: ${formatRun(memory.lastRun)}`]
+      : []),
+    ...explainCounts(memory),
+    `next: ${explainNext(steps, now)}`,
+  ];
+}
+
+const PARTS: readonly [keyof FingerprintParts, string][] = [
+  ['content', 'content'],
+  ['definition', 'definition'],
+  ['labels', 'labels'],
+];
+
+function explainParts(step: Step, success: Run | null): string[] {
+  if (step.purpose === 'undo') return [];
+  return PARTS.map(([part, name]) => {
+    const now = shortPart(step.parts[part]);
+    if (success === null) return `${name}: ${now}, nothing to compare with`;
+    const before = shortPart(success.intent.parts[part]);
+    return now === before ? `${name}: ${now}, the same` : `${name}: ${now}, was ${before}`;
+  });
+}
+
+/** Digests are shown as commits are; the content of a commit to catch up with is that commit. */
+function shortPart(digest: string): string {
+  return shortId(digest.replace(/^commit:/, ''));
+}
+
+function formatRun(run: Run | null): string {
+  if (run === null) return 'none';
+  const { intent, result } = run;
+  const what = intent.purpose === 'undo' ? 'undo' : `attempt ${intent.attempt}`;
+  const head = `${intent.id}, ${what} at ${shortId(intent.commit)}, reason ${intent.reason}`;
+  if (result === null) return `${head}, open since ${formatTime(intent.startedAt)}`;
+  const note = result.note === null ? '' : ` (${printable(result.note)})`;
+  return `${head}, ${formatEnd(run)} at ${formatTime(result.endedAt)}${note}`;
+}
+
+function explainCounts(memory: ActionMemory | null): string[] {
+  if (memory === null || memory.attempts === 0) return [];
+  const reboots = memory.reboots > 0 ? `, cut off by ${memory.reboots} restarts of the machine in a row` : '';
+  return [`attempts in a row: ${memory.attempts}, failures that count: ${memory.failures}${reboots}`];
+}
+
+function explainNext(steps: readonly Step[], now: number): string {
+  if (steps.some((step) => step.due)) return 'with the next look';
+  const times = steps.flatMap((step) => step.notBefore ?? []);
+  if (times.length > 0)
+    return `not before ${formatTime(Math.max(now, Math.min(...times)))}, unless a new commit comes`;
+  const [first] = steps;
+  if (first?.reason === 'waiting') return 'when what it waits for has succeeded';
+  if (first?.reason === 'running') return 'decided when this run has ended';
+  if (first?.reason === 'parked' || first?.reason === 'unknown')
+    return 'when a human or a new commit decides it';
+  return 'when something that it depends on changes';
+}

@@ -1,0 +1,33 @@
+import type { Action, Argv } from '../model/action.ts';
+
+/**
+ * Everything in the tree that an action depends on: its paths, and the files that its `run` and `check` name (not those of
+ * `undo`, which does not change what is done). Whether a word names a file is not known here, so every word that could be
+ * a relative path is taken: one that names nothing has no content and changes nothing.
+ * @returns Globs, unique and sorted; a file name is given with its glob characters escaped.
+ */
+export function contentGlobs(action: Action): string[] {
+  const files = [...filesNamedBy(action.run), ...filesNamedBy(action.check ?? [])];
+  return [...new Set([...action.paths, ...files.map(escapeGlob)])].sort();
+}
+
+function filesNamedBy(argv: Argv): string[] {
+  return argv.flatMap((word, index) => {
+    const path = word.startsWith('./') ? word.slice(2) : word;
+    return isRelativePath(path) && (index === 0 || looksLikeFile(path)) ? [path] : [];
+  });
+}
+
+function isRelativePath(word: string): boolean {
+  if (word === '' || word.startsWith('/') || word.startsWith('-')) return false;
+  return word.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+}
+
+/** A later word of a command, such as the script in `[python3, apps/deploy.py]`: `restart` or `key=value` is none. */
+function looksLikeFile(word: string): boolean {
+  return /^[\w@+.,/-]+$/.test(word) && /[./]/.test(word);
+}
+
+function escapeGlob(path: string): string {
+  return path.replace(/[\\*?[\]{}()!|+@]/g, '\\$&');
+}
