@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { createServer, connect as openSocket, type Server, type Socket } from 'node:net';
 
+const RESET_AFTER_MS = 20;
+
 export type Fault =
   | { readonly kind: 'pass' }
   /** Accepts and never answers; what the client sends is swallowed. */
@@ -130,7 +132,8 @@ function truncate(
     count(piece.length);
     to.write(piece, () => {
       if (left > 0) return;
-      if (how === 'reset') reset(to);
+      // Later: libuv takes data and RST that arrive together for data and an orderly end.
+      if (how === 'reset') setTimeout(() => reset(to), RESET_AFTER_MS);
       else to.end();
       from.destroy();
     });
