@@ -4,7 +4,7 @@ import type { ActionMemory } from '../model/plan.ts';
 import { EXIT_NEEDS_HUMAN } from '../model/run.ts';
 import { LOOK_RETRY_MAX_MS, retryAt, SLOW_RETRY_MS } from './retry.ts';
 import { formatEnd, formatTime, printable } from './sentence.ts';
-import type { EndedRun } from './situation.ts';
+import { type EndedRun, neverBegan } from './situation.ts';
 import { rests, runs, type Verdict } from './verdict.ts';
 
 /** So many restarts of the machine in a row, each in the middle of the same work, are one too many. */
@@ -25,11 +25,11 @@ export interface Failure {
   readonly bootId: string;
 }
 
-/** What follows from a run that did not succeed; null when nothing does (it gave way to a newer commit). */
+/** What follows from a run that did not succeed; null when nothing does: it gave way to a newer commit, or never began. */
 export function decideAfterFailure(failure: Failure): Verdict | null {
   const { run, memory } = failure;
   const { outcome, exitCode } = run.result;
-  if (outcome === 'superseded') return null;
+  if (outcome === 'superseded' || neverBegan(run)) return null;
   const attempt = `attempt ${run.intent.attempt} ${formatEnd(run)}`;
   if (run.intent.commit !== failure.commit) {
     const reason = outcome === 'interrupted' ? 'interrupted' : 'retry';
@@ -47,13 +47,15 @@ export function decideAfterFailure(failure: Failure): Verdict | null {
 /** Cut off once: at once again. By the machine's restart: at once, up to a bound. Otherwise it backs off as failures do. */
 function decideAfterInterruption(failure: Failure, redo: string): Verdict {
   const { run, memory, bootId } = failure;
-  const { attempt, bootId: bootOfRun } = run.intent;
-  const cause = bootOfRun === bootId ? 'was cut off' : 'was cut off by a restart of the machine';
+  const { attempt } = run.intent;
+  const byReboot =
+    (run.result.interruption ?? (run.intent.bootId === bootId ? 'killed' : 'reboot')) === 'reboot';
+  const cause = byReboot ? 'was cut off by a restart of the machine' : 'was cut off';
   if (memory.reboots >= REBOOTS_MAX) {
     const often = `${memory.reboots} restarts of the machine in a row cut it off`;
     return rests('parked', `is parked, ${often}; a new commit or ${redo} tries it again`);
   }
-  if (bootOfRun !== bootId || memory.attempts <= 1) {
+  if (byReboot || memory.attempts <= 1) {
     return runs('interrupted', `runs again, attempt ${attempt} ${cause}`);
   }
   const verdict = waitFor(failure, attemptWait(failure, memory.attempts - 1), `attempt ${attempt} ${cause}`);
@@ -64,9 +66,10 @@ function decideParked(failure: Failure, redo: string): Verdict {
   const { run, memory, now } = failure;
   const often = memory.failures === 1 ? 'once' : `${memory.failures} times in a row`;
   const why = `failed ${often}, the last attempt ${formatEnd(run)}`;
-  const at = run.result.endedAt + SLOW_RETRY_MS;
-  if (isOver(at, run.result.endedAt, now))
-    return runs('retry', `runs again, it ${why}, and is tried once a day`);
+  const at = slowRetryAt(failure);
+  if (isOver(at, run.result.endedAt, now)) {
+    return runs('retry', `runs again, it ${why}, and is still tried once a day`);
+  }
   return rests(
     'parked',
     `is parked, it ${why}; it is tried again at ${formatTime(at)}, by a new commit, or by ${redo}`,

@@ -26,7 +26,7 @@ export function fingerprintOf(
   const parts: FingerprintParts = {
     content: digestOf(contentOf(action, contents)),
     definition: digestOf([action.run, action.check, action.user, sortedEntries(action.env), action.kind]),
-    labels: digestOf(sortedEntries(action.hosts ?? {}).map(([key]) => [key, valueOf(labels, key)])),
+    labels: digestOf(sortedEntries(action.hosts ?? {}).map(([key]) => [key, labelOf(labels, key)])),
   };
   return { fingerprint: digestOf([parts.content, parts.definition, parts.labels]), parts };
 }
@@ -39,7 +39,7 @@ function contentOf(action: Action, contents: ReadonlyMap<string, string | null>)
   });
 }
 
-function valueOf(labels: Labels, key: string): string | null {
+function labelOf(labels: Labels, key: string): string | null {
   return Object.hasOwn(labels, key) ? (labels[key] ?? null) : null;
 }
 

@@ -4,6 +4,7 @@ import {
   type EndedRun,
   isCatchUpFingerprint,
   isEnded,
+  neverBegan,
   type Situation,
   standingSuccess,
   undoFingerprint,
@@ -38,7 +39,7 @@ function outcomeOn(s: Situation): Outcome | null {
   const { memory, fingerprint } = s;
   if (memory === null) return null;
   for (const run of [memory.lastRun, memory.lastSuccess]) {
-    if (!isEnded(run)) continue;
+    if (!isEnded(run) || neverBegan(run)) continue;
     if (run.intent.fingerprint === fingerprint || isSameCommit(s, run)) return run.result.outcome;
     // An undo of it says that it had been done.
     if (run.intent.fingerprint === undoFingerprint(fingerprint)) return 'ok';

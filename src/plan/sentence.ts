@@ -42,7 +42,7 @@ export function formatEnd(run: Run): string {
     case 'timed-out':
       return `took longer than ${formatDuration(intent.timeoutMs)}`;
     case 'interrupted':
-      return 'was cut off';
+      return result.interruption === 'never-began' ? 'was cut off before it began' : 'was cut off';
     case 'superseded':
       return 'was ended in favour of a newer commit';
     case 'refused':

@@ -24,6 +24,11 @@ export function isEnded(run: Run | null | undefined): run is EndedRun {
   return run !== null && run !== undefined && run.result !== null;
 }
 
+/** The intent was recorded, and the agent died before there was a process: nothing was done. */
+export function neverBegan(run: EndedRun): boolean {
+  return run.result.interruption === 'never-began';
+}
+
 /** The last success that still stands: none when it was undone since. */
 export function standingSuccess(memory: ActionMemory | null): Run | null {
   if (memory === null || !memory.applied) return null;

@@ -15,7 +15,7 @@ export function askTriggers(s: Situation): Verdict {
   const { action } = s;
   const success = standingSuccess(s.memory);
   const schedule = readSchedule(action.on, {
-    base: Math.max(s.memory?.seenAt ?? s.now, s.memory?.lastRun?.intent.startedAt ?? 0),
+    base: Math.max(s.memory?.seenAt || s.now, s.memory?.lastRun?.intent.startedAt ?? 0),
     now: s.now,
     bootedAt: s.bootedAt,
   });

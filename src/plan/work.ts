@@ -1,6 +1,7 @@
 import type { Action } from '../model/action.ts';
 import { type CommitId, shortId } from '../model/ids.ts';
 import type { ActionMemory } from '../model/plan.ts';
+import type { RunReason } from '../model/run.ts';
 import { decideAfterFailure } from './failure.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { decideOnce } from './once.ts';
@@ -11,6 +12,8 @@ import { attemptsOn, catchUpFingerprint, isEnded, type Situation, standingSucces
 import type { Moment, StepBody } from './step.ts';
 import { askTriggers, hasTrigger } from './triggers.ts';
 import { rests, runs, type Verdict } from './verdict.ts';
+
+const OUTLIVE_A_START: readonly RunReason[] = ['schedule', 'retry', 'interrupted'];
 
 /** Commits of one action that one plan lists; the rest comes with the next look. */
 const CATCH_UP_MAX = 200;
@@ -113,14 +116,17 @@ function finishUnfinished(s: Situation): Verdict | null {
   const last = s.memory?.lastRun;
   if (!isEnded(last) || last.result.outcome === 'ok') return null;
   const at = shortId(last.intent.commit);
+  const end = formatEnd(last);
+  if (neverBegan(last)) {
+    // As if it had not been started. Most triggers ask again by themselves; a time or a failure that had asked does not.
+    const { reason } = last.intent;
+    return OUTLIVE_A_START.includes(reason) ? runs(reason, `runs again, its last run at ${at} ${end}`) : null;
+  }
   if (last.intent.purpose === 'undo') {
-    return runs('retry', `runs, its undo at ${at} ${formatEnd(last)} and this host is among its hosts again`);
+    return runs('retry', `runs, its undo at ${at} ${end} and this host is among its hosts again`);
   }
   const reason = last.result.outcome === 'superseded' ? last.intent.reason : 'retry';
-  return runs(
-    reason,
-    `runs again, its last run at ${at} ${formatEnd(last)} and may have done a part of its work`,
-  );
+  return runs(reason, `runs again, its last run at ${at} ${end} and may have done a part of its work`);
 }
 
 /** One entry for each commit that is not done yet, oldest first: the first is decided as any action, the others follow it. */
