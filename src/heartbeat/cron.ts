@@ -42,6 +42,7 @@ export function addCrontabLine(crontab: string, line: string, name: string): str
 }
 
 export function removeCrontabLine(crontab: string, name: string): string {
+  if (!hasCrontabLine(crontab, name)) return crontab;
   return joinLines(splitLines(crontab).filter((line) => !isOurs(line, name)));
 }
 

@@ -6,7 +6,13 @@ const NOW = 1_800_000_000_000;
 const MINUTE = 60_000;
 
 function duty(more: Partial<DutyInput>) {
-  return heartbeatDuty({ now: NOW, lastLookAt: NOW - MINUTE, intervalMs: MINUTE, daemonAlive: false, ...more });
+  return heartbeatDuty({
+    now: NOW,
+    lastLookAt: NOW - MINUTE,
+    intervalMs: MINUTE,
+    daemonAlive: false,
+    ...more,
+  });
 }
 
 test('a daemon that looked within three intervals is left alone', () => {
@@ -30,7 +36,9 @@ test('without a daemon, cron looks itself once a minute, also when it comes a li
 });
 
 test('an interval of ten minutes lets nine calls of cron go by', () => {
-  const calls = Array.from({ length: 10 }, (_, i) => duty({ intervalMs: 10 * MINUTE, lastLookAt: NOW - (i + 1) * MINUTE }));
+  const calls = Array.from({ length: 10 }, (_, i) =>
+    duty({ intervalMs: 10 * MINUTE, lastLookAt: NOW - (i + 1) * MINUTE }),
+  );
   expect(calls).toEqual([...Array<string>(9).fill('rest'), 'look']);
 });
 

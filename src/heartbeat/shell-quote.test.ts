@@ -19,7 +19,22 @@ test('a real shell hands every word on unchanged', () => {
     .string({ unit: 'grapheme', maxLength: 20 })
     .map((text) => text.replaceAll('\0', ''))
     .filter((text) => Buffer.from(text).toString() === text);
-  const nasty = fc.constantFrom('`id`', '$(id)', "a'b", '"', '\\', '\n', '*', '~', '!x', '-n', 'A=b', ';', '#', '{a,b}');
+  const nasty = fc.constantFrom(
+    '`id`',
+    '$(id)',
+    "a'b",
+    '"',
+    '\\',
+    '\n',
+    '*',
+    '~',
+    '!x',
+    '-n',
+    'A=b',
+    ';',
+    '#',
+    '{a,b}',
+  );
   const words = fc.array(fc.oneof(word, nasty), { minLength: 1, maxLength: 30 });
   fc.assert(
     fc.property(words, (argv) => {

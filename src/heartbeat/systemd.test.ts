@@ -91,8 +91,15 @@ test.skipIf(!hasAnalyze)('systemd itself finds nothing to complain about, whatev
   for (const [name, variant] of Object.entries(variants)) {
     const file = join(folder, name);
     writeFileSync(file, unit({ ...variant, bin: process.execPath }).text);
-    const said = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8', env: { PATH: process.env.PATH } });
-    expect({ name, status: said.status, said: said.stderr.split('\n').filter((line) => line.includes(name)) }).toEqual({
+    const said = spawnSync('systemd-analyze', ['verify', '--man=no', file], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH },
+    });
+    expect({
+      name,
+      status: said.status,
+      said: said.stderr.split('\n').filter((line) => line.includes(name)),
+    }).toEqual({
       name,
       status: 0,
       said: [],
@@ -101,7 +108,8 @@ test.skipIf(!hasAnalyze)('systemd itself finds nothing to complain about, whatev
 });
 
 const systemd = '/lib/systemd/systemd';
-const canAskSystemd = existsSync(systemd) && process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;
+const canAskSystemd =
+  existsSync(systemd) && process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;
 
 test.skipIf(!canAskSystemd)('systemd reads back the very words that were meant', () => {
   const path = `/srv/it's 100% "odd" $HOME \\x`;
@@ -115,7 +123,11 @@ test.skipIf(!canAskSystemd)('systemd reads back the very words that were meant',
   const manager = ['--reuid=65534', '--clear-groups', systemd, '--user', '--test', '--log-target=console'];
   const said = spawnSync('setpriv', manager, {
     encoding: 'utf8',
-    env: { HOME: join(folder, 'home'), XDG_RUNTIME_DIR: join(folder, 'run'), SYSTEMD_UNIT_PATH: join(folder, 'units') },
+    env: {
+      HOME: join(folder, 'home'),
+      XDG_RUNTIME_DIR: join(folder, 'run'),
+      SYSTEMD_UNIT_PATH: join(folder, 'units'),
+    },
     timeout: 20_000,
   });
   const lines = `${said.stdout}${said.stderr}`.split('\n').map((line) => line.trim());

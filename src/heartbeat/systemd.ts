@@ -25,16 +25,23 @@ export interface UnitOptions {
 export function renderUnit(places: HeartbeatPlaces, options: UnitOptions): string {
   const { launcher, root, state } = options;
   if (/["'\\]/.test(launcher.node)) {
-    throw new PullyuError('usage', `systemd cannot start a program of the path ${JSON.stringify(launcher.node)}`, {
-      hint: 'install node at a path without quotes and backslashes',
-    });
+    throw new PullyuError(
+      'usage',
+      `systemd cannot start a program of the path ${JSON.stringify(launcher.node)}`,
+      {
+        hint: 'install node at a path without quotes and backslashes',
+      },
+    );
   }
   const agent = [launcher.node, launcher.bin, ...(root === null ? [] : ['--root', root]), 'agent'];
   const watchdog = Math.max(WATCHDOG_MIN_SECONDS, Math.ceil(lateAfterMs(options.intervalMs) / 1000));
   const sections = [
     '[Unit]',
     `Description=pullyu: follows git repositories and does the work that they ask of this host${root === null ? '' : ` (${escapeSpecifiers(root)})`}`,
-    `Documentation=file:${encodeURI(join(dirname(dirname(launcher.bin)), 'docs/operating.md'))}`.replaceAll('%', '%%'),
+    `Documentation=file:${encodeURI(join(dirname(dirname(launcher.bin)), 'docs/operating.md'))}`.replaceAll(
+      '%',
+      '%%',
+    ),
     '# No network at boot is normal: the agent waits for it by itself.',
     'Wants=network-online.target',
     'After=network-online.target',
