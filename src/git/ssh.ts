@@ -48,15 +48,22 @@ export function sshOptions(access: AccessSettings, folder: string | null): strin
     'PermitLocalCommand=no',
   ];
   if (access.sshKnownHosts !== null) {
-    options.push(`UserKnownHostsFile=${quoteValue(access.sshKnownHosts)}`, 'GlobalKnownHostsFile=/dev/null');
+    options.push(
+      `UserKnownHostsFile=${quote(escapePercent(access.sshKnownHosts))}`,
+      'GlobalKnownHostsFile=/dev/null',
+    );
   }
   if (access.sshKey !== null) {
-    options.push('IdentitiesOnly=yes', `IdentityFile=${quoteValue(access.sshKey)}`, 'IdentityAgent=none');
+    options.push(
+      'IdentitiesOnly=yes',
+      `IdentityFile=${quote(escapePercent(access.sshKey))}`,
+      'IdentityAgent=none',
+    );
   }
   if (folder !== null) {
     options.push(
       'ControlMaster=auto',
-      `ControlPath=${quoteValue(folder)}/${controlName(access)}`,
+      `ControlPath=${quote(join(escapePercent(folder), controlName(access)))}`,
       `ControlPersist=${PERSIST_SECONDS}`,
     );
   }
@@ -69,10 +76,14 @@ function controlName(access: AccessSettings): string {
   return `%C${createHash('sha256').update(ours).digest('hex').slice(0, 4)}`;
 }
 
-/** A value in ssh's configuration syntax: `%` is its escape, quotes keep spaces. */
-function quoteValue(path: string): string {
-  const percent = path.replaceAll('%', '%%');
-  return /[\s"\\]/.test(percent) ? `"${percent.replace(/["\\]/g, '\\$&')}"` : percent;
+/** `%` begins a token in ssh's configuration. */
+function escapePercent(path: string): string {
+  return path.replaceAll('%', '%%');
+}
+
+/** A value in ssh's configuration syntax: quotes keep spaces. */
+function quote(value: string): string {
+  return /[\s"\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : value;
 }
 
 /** One word for a shell. */
