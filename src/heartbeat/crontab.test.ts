@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createPrivateCron, whyNoPrivateCron } from '../../tests/support/private-cron.ts';
+import { needsRoot } from '../../tests/support/needs.ts';
+import { createPrivateCron } from '../../tests/support/private-cron.ts';
 import { addCrontabLine, removeCrontabLine, renderCrontabLine } from './cron.ts';
 import { readCrontab, writeCrontab } from './crontab.ts';
 
@@ -15,25 +16,24 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const env = { PATH: process.env.PATH ?? '' };
 const line = renderCrontabLine(`/home/ann/it's mine/heartbeat.sh`, 'pullyu');
-const missing = whyNoPrivateCron();
+needsRoot(
+  'cron',
+  'crontab',
+  'unshare',
+)('the real crontab takes our line and gives it back', async () => {
+  const tools = { env, crontab: [...createPrivateCron(folder).inside, 'crontab'] };
+  expect(await readCrontab(tools)).toBe('');
 
-test.skipIf(missing !== null)(
-  `the real crontab takes our line and gives it back${missing ? ` (${missing})` : ''}`,
-  async () => {
-    const tools = { env, crontab: [...createPrivateCron(folder).inside, 'crontab'] };
-    expect(await readCrontab(tools)).toBe('');
+  const foreign = '# a comment\n5 4 * * * /usr/local/bin/backup\n';
+  await writeCrontab(tools, foreign);
+  await writeCrontab(tools, addCrontabLine(await readCrontab(tools), line, 'pullyu'));
+  expect(await readCrontab(tools)).toBe(`${foreign}${line}\n`);
 
-    const foreign = '# a comment\n5 4 * * * /usr/local/bin/backup\n';
-    await writeCrontab(tools, foreign);
-    await writeCrontab(tools, addCrontabLine(await readCrontab(tools), line, 'pullyu'));
-    expect(await readCrontab(tools)).toBe(`${foreign}${line}\n`);
-
-    await writeCrontab(tools, removeCrontabLine(await readCrontab(tools), 'pullyu'));
-    expect(await readCrontab(tools)).toBe(foreign);
-    await writeCrontab(tools, '');
-    expect(await readCrontab(tools)).toBe('');
-  },
-);
+  await writeCrontab(tools, removeCrontabLine(await readCrontab(tools), 'pullyu'));
+  expect(await readCrontab(tools)).toBe(foreign);
+  await writeCrontab(tools, '');
+  expect(await readCrontab(tools)).toBe('');
+});
 
 test('a crontab that may not be read is an error, never an empty crontab', async () => {
   const refusing = join(folder, 'crontab');

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { needsProgram, needsRoot } from '../../tests/support/needs.ts';
 import { decidePaths } from '../system/paths.ts';
 import { decidePlaces } from './places.ts';
 import { renderUnit } from './systemd.ts';
@@ -12,8 +13,6 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'pullyu-unit-'));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
 
 interface Variant {
   uid?: number;
@@ -81,37 +80,38 @@ test('a path with a new line in it cannot smuggle a setting into the unit', () =
   expect(() => unit({ root: '/srv/x\nExecStartPre=/bin/evil' })).toThrow(/cannot hold the path/);
 });
 
-test.skipIf(!hasAnalyze)('systemd itself finds nothing to complain about, whatever the paths are', () => {
-  const variants: Record<string, Variant> = {
-    'plain.service': {},
-    'user.service': { uid: 1000 },
-    'root.service': { root: '/srv/one' },
-    'odd.service': { root: `/srv/it's 100% "odd" $HOME \\x` },
-  };
-  for (const [name, variant] of Object.entries(variants)) {
-    const file = join(folder, name);
-    writeFileSync(file, unit({ ...variant, bin: process.execPath }).text);
-    const said = spawnSync('systemd-analyze', ['verify', '--man=no', file], {
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH },
-    });
-    expect({
-      name,
-      status: said.status,
-      said: said.stderr.split('\n').filter((line) => line.includes(name)),
-    }).toEqual({
-      name,
-      status: 0,
-      said: [],
-    });
-  }
-});
+needsProgram('systemd-analyze')(
+  'systemd itself finds nothing to complain about, whatever the paths are',
+  () => {
+    const variants: Record<string, Variant> = {
+      'plain.service': {},
+      'user.service': { uid: 1000 },
+      'root.service': { root: '/srv/one' },
+      'odd.service': { root: `/srv/it's 100% "odd" $HOME \\x` },
+    };
+    for (const [name, variant] of Object.entries(variants)) {
+      const file = join(folder, name);
+      writeFileSync(file, unit({ ...variant, bin: process.execPath }).text);
+      const said = spawnSync('systemd-analyze', ['verify', '--man=no', file], {
+        encoding: 'utf8',
+        env: { PATH: process.env.PATH },
+      });
+      expect({
+        name,
+        status: said.status,
+        said: said.stderr.split('\n').filter((line) => line.includes(name)),
+      }).toEqual({
+        name,
+        status: 0,
+        said: [],
+      });
+    }
+  },
+);
 
 const systemd = '/lib/systemd/systemd';
-const canAskSystemd =
-  existsSync(systemd) && process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).status === 0;
 
-test.skipIf(!canAskSystemd)('systemd reads back the very words that were meant', () => {
+needsRoot('systemd-analyze', 'setpriv')('systemd reads back the very words that were meant', () => {
   const path = `/srv/it's 100% "odd" $HOME \\x`;
   for (const name of ['units', 'run', 'home']) mkdirSync(join(folder, name));
   const { text } = unit({ root: path, node: '/bin/echo', bin: '/bin/true' });
@@ -138,7 +138,7 @@ test.skipIf(!canAskSystemd)('systemd reads back the very words that were meant',
   expect(lines).toContain(`EnvironmentFile: -${path}/etc/pullyu/environment`);
 });
 
-test.skipIf(!hasAnalyze)('the sandbox of the agent is judged as hardened', () => {
+needsProgram('systemd-analyze')('the sandbox of the agent is judged as hardened', () => {
   const file = join(folder, 'pullyu.service');
   writeFileSync(file, unit().text);
   const said = spawnSync('systemd-analyze', ['security', '--offline=true', '--no-pager', file], {

@@ -1,6 +1,6 @@
 /** Debian's real cron and crontab, in a mount namespace of their own: no line of the machine runs, and none is left in it. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface PrivateCron {
@@ -12,14 +12,7 @@ export interface PrivateCron {
   start(): ChildProcess;
 }
 
-/** Why this cannot be done here, or null. */
-export function whyNoPrivateCron(): string | null {
-  if (process.getuid?.() !== 0) return 'needs root';
-  if (!existsSync('/usr/sbin/cron') || !existsSync('/usr/bin/crontab')) return 'needs the package cron';
-  if (spawnSync('unshare', ['--mount', 'true']).status !== 0) return 'needs mount namespaces';
-  return null;
-}
-
+/** Needs root, and the programs cron, crontab and unshare. */
 export function createPrivateCron(folder: string): PrivateCron {
   const cronFolder = join(folder, 'cron.d');
   const spool = join(folder, 'crontabs');
