@@ -23,7 +23,7 @@ import { printable } from './printable.ts';
 import { troubleOfMissing } from './probe-missing.ts';
 import type { ProbeAnswer, ProberOptions, RemoteProber } from './probe-types.ts';
 import { chooseRef, type Wanted } from './probe-wanted.ts';
-import { decideProxy } from './proxy.ts';
+import { decideProxy, type ProxySettings } from './proxy.ts';
 import { isTrustedHost, type RemoteUrl } from './remote-url.ts';
 
 /** A git client by its first word: some servers answer others with a page. */
@@ -35,6 +35,7 @@ const ANSWER = 'application/x-git-upload-pack-result';
 interface Place {
   readonly url: RemoteUrl;
   readonly connection: HttpConnection;
+  readonly proxy: ProxySettings | null;
   /** Size, time and number of the TLS files that the connection was opened with. */
   readonly stamp: string;
   /** null: not asked yet, or no longer sure. */
@@ -54,7 +55,6 @@ type Reading = { reader: RefReader } | { trouble: Trouble; isUnclear: boolean; s
 export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: ProberOptions): RemoteProber {
   const authorization = createAuthorization(repo, o.env);
   const timeoutMs = o.limits.probeTimeoutMs;
-  const proxy = decideProxy(original, repo.access.proxy, o.env);
   let place: Place | null = null;
   let prepared: { wanted: Wanted; place: Place; header: string | null; request: HttpRequest } | null = null;
   /** By question: the commit that we last found here. */
@@ -176,14 +176,13 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
       onBody: (chunk) => {
         if (bytes === 0) start = chunk.toString('latin1', 0, 512);
         bytes += chunk.length;
-        // A page for people is read to its end (or limit) as well: its connection can be kept.
         reader.push(chunk);
         return reader.isDone;
       },
     });
     const context: HttpContext = {
       remote: at.url.text,
-      place: proxy === null ? at.url.text : `${at.url.text} through the proxy ${proxy.url}`,
+      place: at.proxy === null ? at.url.text : `${at.url.text} through the proxy ${at.proxy.url}`,
       timeoutMs,
       now: o.now?.() ?? Date.now(),
       hadCredential,
@@ -255,6 +254,7 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
   async function openAt(url: RemoteUrl): Promise<Result<Place>> {
     if (place !== null && place.url === url) return ok(place);
     const files = tlsFiles(url);
+    const proxy = decideProxy(url, repo.access.proxy, o.env);
     try {
       const connection =
         place !== null && isSameOrigin(place.url, url)
@@ -265,7 +265,7 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
               timeoutMs,
             });
       if (place !== null && place.connection !== connection) leave();
-      place = { url, connection, stamp: stampOf(url), version: null, objectFormat: null };
+      place = { url, connection, proxy, stamp: stampOf(url), version: null, objectFormat: null };
       return ok(place);
     } catch (error) {
       return fail(ofTlsFiles(files, error, url));
