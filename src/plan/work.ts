@@ -8,7 +8,14 @@ import { decideOnce } from './once.ts';
 import { decideRunning } from './running.ts';
 import { readSchedule } from './schedule.ts';
 import { formatEnd } from './sentence.ts';
-import { attemptsOn, catchUpFingerprint, isEnded, type Situation, standingSuccess } from './situation.ts';
+import {
+  attemptsOn,
+  catchUpFingerprint,
+  isEnded,
+  neverBegan,
+  type Situation,
+  standingSuccess,
+} from './situation.ts';
 import type { Moment, StepBody } from './step.ts';
 import { askTriggers, hasTrigger } from './triggers.ts';
 import { rests, runs, type Verdict } from './verdict.ts';
