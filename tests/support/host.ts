@@ -105,8 +105,11 @@ export interface TestHost extends AsyncDisposable {
   start(options?: { env?: Record<string, string> }): Promise<Child>;
   /** Waits until the repo (default the first) has applied the commit, and no trouble is left. */
   untilApplied(commit: string, options?: UntilOptions & { repo?: string }): Promise<StatusJson>;
-  /** Waits until the repo (default the first) is in a trouble of this code. */
-  untilTrouble(code: TroubleCode, options?: UntilOptions & { repo?: string }): Promise<StatusJson>;
+  /** Waits until the repo (default the first) is in a trouble of one of these codes. */
+  untilTrouble(
+    codes: TroubleCode | readonly TroubleCode[],
+    options?: UntilOptions & { repo?: string },
+  ): Promise<StatusJson>;
   /** A file below the root, or null. */
   read(path: string): string | null;
   /**
@@ -189,8 +192,11 @@ export function createHost(options: HostOptions = {}): TestHost {
         `${commit} to be applied`,
         more,
       ),
-    untilTrouble: (code, { repo, ...more } = {}) =>
-      untilStatus((found) => repoOf(found, repo)?.trouble?.code === code, `the trouble ${code}`, more),
+    untilTrouble: (codes, { repo, ...more } = {}) => {
+      const wanted = [codes].flat();
+      const fits = (found: StatusJson) => wanted.some((code) => repoOf(found, repo)?.trouble?.code === code);
+      return untilStatus(fits, `the trouble ${wanted.join(' or ')}`, more);
+    },
     read: (path) => {
       try {
         return readFileSync(join(root, path), 'utf8');
