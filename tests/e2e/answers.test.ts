@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { createHost, type TestHost } from '../support/host.ts';
+import { startChild } from '../support/child.ts';
+import { createHost, program, type TestHost } from '../support/host.ts';
 import { findProgram, needsProgram } from '../support/needs.ts';
 import { emptyPage, loginPage, type Nginx, startNginx } from '../support/nginx.ts';
 import { createRemote, type Remote } from '../support/repo.ts';
@@ -124,3 +125,15 @@ needsProgram(...WEB)(
     expect(elsewhere.requests().filter(({ authorization }) => authorization !== '')).toEqual([]);
   },
 );
+
+needsProgram(...WEB, 'script')('never asks for a password, not even on a terminal', async () => {
+  using remote = await createRemote();
+  await remote.publish(sayRepository('one'));
+  await using nginx = await startNginx({ folder: remote.folder, basicAuth: { user: 'host', password: 'x' } });
+  await using host = createHost({ repos: { it: nginx.url(remote.path) } });
+  const command = `${program} --root ${host.root} look`;
+  await using terminal = startChild(['script', '-qec', command, '/dev/null'], { env: host.env });
+  const { exitCode } = await terminal.ended;
+  expect({ exitCode, said: terminal.output() }).toMatchObject({ exitCode: 3 });
+  expect(terminal.output()).not.toMatch(/(Username|Password) for/);
+});

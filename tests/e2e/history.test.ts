@@ -111,7 +111,6 @@ test('a branch, a repository or all references that are gone are troubles, never
       await bare('update-ref', 'refs/heads/master', 'main');
       await bare('update-ref', '-d', 'refs/heads/main');
       await bare('symbolic-ref', 'HEAD', 'refs/heads/master');
-      await remote.git('config', 'remote.origin.push', 'HEAD:refs/heads/master');
       await remote.git('branch', '--quiet', '-m', 'main', 'master');
     },
     end: async () => {

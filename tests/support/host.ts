@@ -15,7 +15,7 @@ import { type UntilOptions, until } from './until.ts';
 
 const checkout = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** PULLYU_TEST_BIN: another build than that of this checkout. */
-const program = process.env.PULLYU_TEST_BIN ?? join(checkout, 'bin/pullyu');
+export const program = process.env.PULLYU_TEST_BIN ?? join(checkout, 'bin/pullyu');
 const OUTPUT_MAX = 64 * 1024 * 1024;
 
 /** `pullyu status --json` (docs/json.md). */

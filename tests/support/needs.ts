@@ -31,7 +31,11 @@ export function requireProgram(name: string): string {
  * program is missing. With CI=true it runs all the same and fails with what to install: nothing skipped passes for tested.
  */
 export function needsProgram(...names: string[]): typeof test.skip | typeof test {
-  const missing = names.filter((name) => findProgram(name) === null);
+  return needs(names.filter((name) => findProgram(name) === null));
+}
+
+/** The same for anything else: the names of what is missing, none when all is there. */
+export function needs(missing: readonly string[]): typeof test.skip | typeof test {
   if (missing.length === 0) return test;
   if (!process.env.CI) return test.skip;
   return mustFail(`missing in CI: ${missing.join(', ')}; run: node scripts/debian.mjs`);
