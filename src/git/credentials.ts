@@ -80,11 +80,11 @@ function checked(credential: Credential): { credential: Credential } | { malform
 }
 
 /** The text of a credentials file. What is wrong with it is told without a byte of it. */
-export function readCredentialsFile(file: string): Result<string> {
+function readCredentialsFile(file: string): Result<string> {
   try {
     const text = readFileSync(file, 'utf8');
     if (text.length <= FILE_MAX_BYTES) return ok(text);
-    return unusableCredentials(file, 'more than 256 KiB');
+    return unusable(file, 'more than 256 KiB');
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'EACCES' || errno === 'EPERM') {
@@ -94,7 +94,7 @@ export function readCredentialsFile(file: string): Result<string> {
         }),
       );
     }
-    return unusableCredentials(
+    return unusable(
       file,
       errno === 'ENOENT' ? 'no such file' : `an error of reading it (${errno ?? 'unknown'})`,
     );
@@ -106,10 +106,10 @@ export function readFileCredential(file: string, url: RemoteUrl): Result<Credent
   const text = readCredentialsFile(file);
   if (!text.ok) return text;
   const parsed = parseCredentials(text.value, url);
-  return 'malformed' in parsed ? unusableCredentials(file, parsed.malformed) : ok(parsed.credential);
+  return 'malformed' in parsed ? unusable(file, parsed.malformed) : ok(parsed.credential);
 }
 
-export function unusableCredentials(file: string, found: string): Result<never> {
+function unusable(file: string, found: string): Result<never> {
   return fail(
     trouble('auth-refused', `expected credentials in ${file}, found ${found}`, {
       hint: 'write lines "https://user:password@host", or username= and password= lines, or one token into it',

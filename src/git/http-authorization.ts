@@ -2,12 +2,8 @@
 import type { RepoConfig } from '../model/repo.ts';
 import { ok, type Result } from '../model/trouble.ts';
 import { askCredentialHelper } from './credential-helper.ts';
-import {
-  type Credential,
-  parseCredentials,
-  readCredentialsFile,
-  unusableCredentials,
-} from './credentials.ts';
+import { type Credential, readFileCredential } from './credentials.ts';
+import { stampOfFile } from './file-stamp.ts';
 import { isTrustedHost, type RemoteUrl } from './remote-url.ts';
 
 export interface Authorization {
@@ -25,8 +21,8 @@ export function createAuthorization(
   env: Readonly<Record<string, string | undefined>>,
 ): Authorization {
   const { credentialsFile, credentialHelper } = repo.access;
-  /** Of the file: what was read, for which URL, and what came out of it. */
-  let read: { text: string; url: RemoteUrl; header: string | null } | null = null;
+  /** Of the file: its stamp when it was read, for which URL, and what came out of it. */
+  let read: { stamp: string; url: RemoteUrl; header: string | null } | null = null;
   let trusted: { url: RemoteUrl; answer: boolean } | null = null;
   let fromHelper: { url: RemoteUrl; header: string } | null = null;
 
@@ -35,27 +31,37 @@ export function createAuthorization(
     return trusted.answer;
   }
 
+  function headerFromFile(file: string, url: RemoteUrl): Result<string | null> {
+    const stamp = stampOfFile(file);
+    if (read?.stamp === stamp && read.url === url) return ok(read.header);
+    const credential = readFileCredential(file, url);
+    if (!credential.ok) return credential;
+    const header = credential.value && basic(credential.value);
+    read = { stamp, url, header };
+    return ok(header);
+  }
+
   return {
     headerFor(url) {
       if (!isTrusted(url)) return ok(null);
       if (credentialsFile !== null) {
-        const text = readCredentialsFile(credentialsFile);
-        if (!text.ok) return text;
-        if (read === null || read.text !== text.value || read.url !== url) {
-          const parsed = parseCredentials(text.value, url);
-          if ('malformed' in parsed) return unusableCredentials(credentialsFile, parsed.malformed);
-          const header = parsed.credential && basic(parsed.credential);
-          read = { text: text.value, url, header };
-        }
-        if (read.header !== null) return ok(read.header);
+        const fromFile = headerFromFile(credentialsFile, url);
+        if (!fromFile.ok || fromFile.value !== null) return fromFile;
       }
       return ok(fromHelper?.url === url ? fromHelper.header : null);
     },
 
     async renew(url, o) {
-      if (credentialHelper === null || !isTrusted(url)) return ok(null);
-      // What the file holds goes first, and was refused.
-      if (read?.url === url && read.header !== null) return ok(null);
+      if (!isTrusted(url)) return ok(null);
+      if (credentialsFile !== null) {
+        // Changed within the granularity of its time stamp? Then what was refused is not what it holds now.
+        const refused = read?.header ?? null;
+        read = null;
+        const fromFile = headerFromFile(credentialsFile, url);
+        if (!fromFile.ok) return fromFile;
+        if (fromFile.value !== null) return ok(fromFile.value === refused ? null : fromFile.value);
+      }
+      if (credentialHelper === null) return ok(null);
       fromHelper = null;
       const credential = await askCredentialHelper(credentialHelper, url, { env, ...o });
       if (!credential.ok) return credential;

@@ -140,6 +140,8 @@ function sendOnce(
     const req = request(options);
     let answer: IncomingMessage | null = null;
     let settled = false;
+    /** `onBody` has all that it wants. */
+    let done = false;
     let received = 0;
     let said = '';
 
@@ -151,7 +153,7 @@ function sendOnce(
     };
     const giveUp = (why: HttpFailure['why'], error: Error | null = null) => {
       clearTimeout(timer);
-      settle({ failure: { why, phase: phaseOf(req, answer), error } });
+      if (!done) settle({ failure: { why, phase: phaseOf(req, answer), error } });
       req.destroy();
     };
     const onAbort = () => giveUp('aborted');
@@ -162,7 +164,7 @@ function sendOnce(
     req.on('error', (error) => {
       clearTimeout(timer);
       if (answer === null && req.reusedSocket && isReset(error)) settle('stale');
-      else settle({ failure: { why: 'error', phase: phaseOf(req, answer), error } });
+      else if (!done) settle({ failure: { why: 'error', phase: phaseOf(req, answer), error } });
     });
     req.on('response', (res) => {
       answer = res;
@@ -170,7 +172,7 @@ function sendOnce(
       const finish = () => settle({ status: res.statusCode ?? 0, headers: res.headers, said });
       const onData = (chunk: Buffer) => {
         received += chunk.length;
-        if (settled || !isWanted) {
+        if (done || !isWanted) {
           if (!isWanted && said.length < SAID_MAX_BYTES) said += chunk.toString('latin1', 0, SAID_MAX_BYTES);
           if (received <= REST_MAX_BYTES) return;
           clearTimeout(timer);
@@ -178,7 +180,9 @@ function sendOnce(
           req.destroy();
         } else if (o.onBody(chunk)) {
           received = 0;
-          finish();
+          done = true;
+          // The end has mostly come along, and with it the connection is free again before anybody asks for it.
+          setImmediate(finish);
         } else if (received > BODY_MAX_BYTES) giveUp('too-large');
       };
       const onEnd = () => {

@@ -3,11 +3,11 @@
  * spoken. From then on one POST of `ls-refs` per probe on a kept connection; when its answer is not understood, the GET
  * is done again. A server of protocol v0 gets the GET each time.
  */
-import { statSync } from 'node:fs';
 import type { CommitId } from '../model/ids.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, type Trouble, type TroubleCode, trouble } from '../model/trouble.ts';
 import { caFile } from './access.ts';
+import { stampOfFile } from './file-stamp.ts';
 import { createAuthorization } from './http-authorization.ts';
 import {
   type HttpAnswer,
@@ -383,9 +383,4 @@ function pathOf(url: RemoteUrl): string {
 
 function isSameOrigin(a: RemoteUrl, b: RemoteUrl): boolean {
   return a.protocol === b.protocol && a.host === b.host && a.port === b.port;
-}
-
-function stampOfFile(file: string): string {
-  const stats = statSync(file, { throwIfNoEntry: false });
-  return stats === undefined ? '-' : `${stats.ino}:${stats.size}:${stats.mtimeMs}`;
 }
