@@ -16,7 +16,8 @@ export const DAY = 24 * HOUR;
 
 /** A commit id that begins with its number: `exampleCommit(3)` is shown as `3000000`. */
 export function exampleCommit(n: number): CommitId {
-  return commitId(n.toString(16).padEnd(40, '0'));
+  const hex = n.toString(16);
+  return commitId(hex.padEnd(32, '0') + hex.padStart(8, '0'));
 }
 
 export function exampleAction(values: Partial<Action> = {}): Action {
