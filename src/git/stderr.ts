@@ -2,6 +2,7 @@
 import { errnoOf, PullyuError } from '../errors.ts';
 import { type Trouble, type TroubleCode, trouble } from '../model/trouble.ts';
 import type { ExecResult } from '../system/exec.ts';
+import { printable } from './printable.ts';
 
 export interface GitContext {
   /** What was being done, to continue "git could not ...": `fetch from the remote`. */
@@ -97,7 +98,7 @@ const TABLE: readonly Row[] = [
   },
   { says: /invalid path '|cannot checkout|refusing to work with/i, code: 'hostile-tree' },
   {
-    says: /bad object|loose object|object file|unable to read|not a git repository|bad (config|numeric|tree|signature|index)|index file|unable to create '[^']*\.lock|File exists|cannot lock ref|packed-refs|did not send all necessary objects|packfile|pack-objects|inflate|zlib|missing (blob|tree|commit|object)|config (line|file)|resolve reference|broken ref|sha1 pointer|valid object|valid commit|unresolved deltas|could not parse|failed to read|cache entry|HEAD|cannot read|could not read|unable to find|unknown repository extension|repo(sitory)? version/i,
+    says: /bad object|loose object|object file|unable to read|not a git repository|bad (config|numeric|tree|signature|index)|index file|unable to create '[^']*\.lock|File exists|cannot lock ref|packed-refs|did not send all necessary objects|packfile|pack-objects|inflate|zlib|missing (blob|tree|commit|object)|config (line|file)|resolve reference|broken ref|sha1 pointer|valid object|valid commit|unresolved deltas|could not parse|failed to read|cache entry|HEAD|cannot read|could not read|unable to find|unknown repository extension|repo(sitory)? version|mismatched algorithms/i,
     code: 'clone-broken',
   },
   {
@@ -213,20 +214,10 @@ function firstComplaint(stderr: string, says?: RegExp): string {
     lines.find((line) => /^(fatal|error):/.test(line)) ??
     lines.at(-1) ??
     '';
-  return readable(chosen.replace(/^(fatal|error): /, '')).slice(0, 300);
+  return readable(chosen.replace(/^(fatal|error): /, ''));
 }
 
-/** Text of others, fit to be printed: control characters escaped, credentials of URLs left out. */
+/** Text of git, fit to be printed: one line, escaped, without the credentials of URLs. */
 export function readable(text: string): string {
-  return (
-    text
-      .replace(/:\/\/[^/\s@]*@/g, '://')
-      // Bidirectional controls reorder what a reader sees; C1 controls are escapes to some terminals.
-      .replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => {
-        const code = c.charCodeAt(0);
-        return code < 0x100
-          ? `\\x${code.toString(16).padStart(2, '0')}`
-          : `\\u${code.toString(16).padStart(4, '0')}`;
-      })
-  );
+  return printable(text.replace(/:\/\/[^/\s@]*@/g, '://'), 300);
 }
