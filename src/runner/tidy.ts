@@ -1,0 +1,76 @@
+/** Housekeeping of run folders, at idle times. */
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
+import { type ActionKey, actionKey } from '../model/action.ts';
+import type { Limits } from '../model/host.ts';
+import { boundOutput } from './output.ts';
+import { readRunFile, runFiles } from './run-files.ts';
+
+export interface TidyOptions {
+  readonly limits: Pick<Limits, 'runsKeptPerAction' | 'runsMaxBytes' | 'outputMaxBytes'>;
+  /** Never touched: open runs. By folder name, which is the run's id. */
+  readonly open: ReadonlySet<string>;
+  /** Which action a run was of, when the caller knows; else its folder is asked. */
+  readonly actionOf?: (run: string) => ActionKey | null;
+}
+
+interface Folder {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/**
+ * Cuts logs that a left-behind daemon goes on filling, then removes whole folders: those above the number per action, then the
+ * oldest until the sum is within its limit. Names sort by start time. A folder of which nobody knows the action counts for
+ * an action of its own.
+ * @returns the names of the removed folders.
+ */
+export function tidyRuns(runsFolder: string, options: TidyOptions): string[] {
+  const kept: Folder[] = [];
+  const removed: string[] = [];
+  const counts = new Map<string, number>();
+  for (const name of listNewestFirst(runsFolder)) {
+    const path = join(runsFolder, name);
+    if (options.open.has(name.replace(/\.check$/, ''))) continue;
+    const key = options.actionOf?.(name) ?? actionIn(path);
+    const count = (counts.get(key) ?? 0) + 1;
+    counts.set(key, count);
+    if (count > options.limits.runsKeptPerAction || name.endsWith('.check')) {
+      removed.push(name);
+      continue;
+    }
+    boundOutput(runFiles(path).output, options.limits.outputMaxBytes);
+    kept.push({ name, bytes: sizeOf(path) });
+  }
+  let sum = 0;
+  for (const { name, bytes } of kept) {
+    sum += bytes;
+    if (sum > options.limits.runsMaxBytes) removed.push(name);
+  }
+  for (const name of removed) rmSync(join(runsFolder, name), { recursive: true, force: true });
+  return removed;
+}
+
+function listNewestFirst(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort().reverse();
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function actionIn(folder: string): string {
+  const file = readRunFile(runFiles(folder).spec);
+  return file === null ? '' : actionKey(file.repo, file.action);
+}
+
+/** Of the files directly in it; a run folder has no others. */
+function sizeOf(folder: string): number {
+  let bytes = 0;
+  for (const name of readdirSync(folder)) {
+    bytes += statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
+  }
+  return bytes;
+}
