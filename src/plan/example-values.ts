@@ -87,7 +87,7 @@ export function exampleInput(values: InputValues = {}): PlanInput {
   };
 }
 
-export interface RunValues extends Partial<Omit<RunIntent, 'id'>> {
+interface RunValues extends Partial<Omit<RunIntent, 'id'>> {
   readonly id?: string;
   /** Null: the run is open. */
   readonly outcome?: Outcome | null;

@@ -8,9 +8,9 @@ import { type EndedRun, neverBegan } from './situation.ts';
 import { rests, runs, type Verdict } from './verdict.ts';
 
 /** So many restarts of the machine in a row, each in the middle of the same work, are one too many. */
-export const REBOOTS_MAX = 3;
+const REBOOTS_MAX = 3;
 
-export interface Failure {
+interface Failure {
   /** The newest run: of this fingerprint, ended, not `ok`. */
   readonly run: EndedRun;
   readonly memory: ActionMemory;

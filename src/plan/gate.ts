@@ -14,7 +14,7 @@ const HOLDS: Partial<Record<RestReason, string>> = {
 };
 
 /** What was decided about the actions of one repo so far, by name; one that is not for this host is not among them. */
-export type DecidedBefore = ReadonlyMap<string, readonly Decided[]>;
+type DecidedBefore = ReadonlyMap<string, readonly Decided[]>;
 
 /**
  * Holds due work back while an action that it comes after has not succeeded. One that is due in the same plan holds

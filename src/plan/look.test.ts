@@ -508,6 +508,58 @@ test('an action runs after those that it names, and waits for one that did not s
   expect(current.steps.at(-1)?.reason).toBe('current');
 });
 
+test('an action waits for one that runs, and for one that waits itself', () => {
+  const java = exampleAction({ name: 'java' });
+  const app = exampleAction({ name: 'app', after: ['java'] });
+  const site = exampleAction({ name: 'site', after: ['app'] });
+  const open = exampleMemory(java, { lastRun: exampleRun(java, { outcome: null }), attempts: 1 });
+  expect(sentences(plan([java, app, site], { memory: [open] })).slice(1)).toEqual([
+    'app: waits for java, which is running.',
+    'site: waits for app, which waits itself.',
+  ]);
+});
+
+test('undoing goes the way back: what vanished newest first, then what came after something before that', () => {
+  const undo = ['remove.sh'];
+  const hosts = { part: 'db' };
+  const java = exampleAction({ name: 'java', hosts, undo });
+  const app = exampleAction({ name: 'app', hosts, undo, after: ['java'] });
+  const [old, young] = [exampleAction({ name: 'old', undo }), exampleAction({ name: 'young', undo })];
+  const memory = [succeeded(java), succeeded(app), succeeded(old, { endedAt: NOW - DAY }), succeeded(young)];
+  expect(plan([app, java], { memory }).steps.map((step) => step.action)).toEqual([
+    'young',
+    'old',
+    'app',
+    'java',
+  ]);
+});
+
+test('the operator can ask for an undo that is parked', () => {
+  const gone = exampleAction({ name: 'gone', undo: ['remove.sh'] });
+  const success = succeeded(gone);
+  const { fingerprint } = plan([], { memory: [success] }).steps[0] ?? { fingerprint: '' };
+  const lastRun = exampleRun(gone, {
+    id: 'u',
+    purpose: 'undo',
+    fingerprint,
+    outcome: 'failed',
+    exitCode: 78,
+  });
+  const parked = { ...success, lastRun, attempts: 1, failures: 1 };
+  expect(plan([], { memory: [parked] }).steps[0]).toMatchObject({ due: false, reason: 'parked' });
+  expect(plan([], { memory: [{ ...parked, redo: true }] }).steps[0]).toMatchObject({
+    due: true,
+    reason: 'undo',
+  });
+});
+
+test('a once action passes over a commit that it did before it was taken back', () => {
+  const once = exampleAction({ name: 'db', catchUp: 'each', kind: 'once' });
+  const memory = { ...succeeded(once), onceStarts: new Map([[`commit:${commit(3)}`, 'ok' as const]]) };
+  const steps = plan([once], { memory: [memory] }, behind).steps;
+  expect(steps.map((step) => step.commit)).toEqual([commit(5), commit(8)]);
+});
+
 test('repos come in the order of the configuration', () => {
   const lib = exampleAction({ repo: 'lib', name: 'lib' });
   const repos = [exampleRepo({ name: 'lib', actions: [lib] }), exampleRepo({ actions: [shop] })];

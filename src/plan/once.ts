@@ -7,7 +7,6 @@ import {
   neverBegan,
   type Situation,
   standingSuccess,
-  undoFingerprint,
 } from './situation.ts';
 import { rests, type Verdict } from './verdict.ts';
 
@@ -41,8 +40,6 @@ function outcomeOn(s: Situation): Outcome | null {
   for (const run of [memory.lastRun, memory.lastSuccess]) {
     if (!isEnded(run) || neverBegan(run)) continue;
     if (run.intent.fingerprint === fingerprint || isSameCommit(s, run)) return run.result.outcome;
-    // An undo of it says that it had been done.
-    if (run.intent.fingerprint === undoFingerprint(fingerprint)) return 'ok';
   }
   const starts = memory.onceStarts;
   // Open without being the last run cannot be; if it is, nobody knows how it ended.

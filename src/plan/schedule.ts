@@ -37,7 +37,7 @@ function ask(trigger: ScheduleTrigger, after: number): number | null {
   }
 }
 
-export interface ScheduleAnswer {
+interface ScheduleAnswer {
   /** The occurrence that waits to be run, or null. Several missed ones are one. */
   readonly missed: number | null;
   /** The first occurrence after now. */

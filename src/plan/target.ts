@@ -25,7 +25,7 @@ export interface TargetQuestion {
   readonly descendsFromAccepted?: boolean;
 }
 
-export type TargetChoice =
+type TargetChoice =
   | { readonly kind: 'stay'; readonly target: CommitId; readonly trouble: null }
   | { readonly kind: 'move'; readonly target: CommitId; readonly trouble: null }
   | { readonly kind: 'trouble'; readonly target: CommitId; readonly trouble: Trouble };
@@ -74,7 +74,7 @@ function refusal(question: TargetQuestion, previous: CommitId): Trouble {
 }
 
 /** `branch main`, `tag v1.2`, `the highest tag of v*`, `commit 3f2a91c`. */
-export function formatTracking(tracking: Tracking): string {
+function formatTracking(tracking: Tracking): string {
   switch (tracking.kind) {
     case 'branch':
       return `branch ${printable(tracking.name)}`;

@@ -25,7 +25,7 @@ const OUTLIVE_A_START: readonly RunReason[] = ['schedule', 'retry', 'interrupted
 /** Commits of one action that one plan lists; the rest comes with the next look. */
 const CATCH_UP_MAX = 200;
 
-export interface WorkQuestion {
+interface WorkQuestion {
   readonly action: Action;
   readonly memory: ActionMemory | null;
   readonly target: CommitId;
