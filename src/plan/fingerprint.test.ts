@@ -16,14 +16,27 @@ function print(action: Action, labels: Labels = {}, contents: Record<string, str
 
 test('the globs of an action are its paths and the files that run and check name', () => {
   const action = exampleAction({
-    run: ['python3', './apps/deploy.py', '--force', 'restart', 'a=b/c', '/etc/passwd', '../x', 'site.yml'],
+    run: [
+      'python3',
+      './apps/deploy.py',
+      'apps/c++/x.sh',
+      'a@b.sh',
+      '--force',
+      'restart',
+      'a=b/c',
+      '/etc/passwd',
+      '../x',
+      'site.yml',
+    ],
     check: ['apps/[shop]/needed.sh'],
     undo: ['apps/remove.sh'],
     paths: ['lib/**', 'apps/**'],
   });
   expect(contentGlobs(action)).toEqual([
+    'a@b.sh',
     'apps/**',
     'apps/\\[shop\\]/needed.sh',
+    'apps/c++/x.sh',
     'apps/deploy.py',
     'lib/**',
     'python3',

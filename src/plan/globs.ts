@@ -28,6 +28,8 @@ function looksLikeFile(word: string): boolean {
   return /^[\w@+.,/-]+$/.test(word) && /[./]/.test(word);
 }
 
+/** A name without glob characters stays as it is: the clone answers for one path at the cost of one path. */
 function escapeGlob(path: string): string {
-  return path.replace(/[\\*?[\]{}()!|+@]/g, '\\$&');
+  const isMagic = /[*?[\]{}\\]|[?*+@!]\(/.test(path);
+  return isMagic ? path.replace(/[\\*?[\]{}()!|+@]/g, '\\$&') : path;
 }
