@@ -1,0 +1,76 @@
+/**
+ * What an operator asks of the agent (`redo`, `pause`, ...): a file in the inbox, durable at once, carried out by whoever
+ * holds the host's lock: the daemon, a look, or the asking command itself when nobody does.
+ */
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CommitId } from '../model/ids.ts';
+import type { JournalRecord } from '../journal/record.ts';
+import { makeFolder, readFileOrNull, writeFileAtomic } from '../system/files.ts';
+
+export type Request =
+  | { readonly type: 'redo'; readonly repo: string; readonly action: string }
+  | { readonly type: 'pause'; readonly reason: string; readonly since: number; readonly until: number }
+  | { readonly type: 'resume' }
+  | { readonly type: 'accept'; readonly repo: string; readonly commit: CommitId };
+
+/** More than this is no operator: the newest are refused. */
+const INBOX_MAX = 1_000;
+
+function inboxFolder(stateFolder: string): string {
+  return join(stateFolder, 'inbox');
+}
+
+/** @returns The file; it is gone once the request was carried out. */
+export function postRequest(stateFolder: string, request: Request, id: string): string {
+  const folder = inboxFolder(stateFolder);
+  makeFolder(folder, 0o700);
+  if (readdirSync(folder).length >= INBOX_MAX) throw new Error(`the inbox ${folder} holds ${INBOX_MAX} requests already`);
+  const file = join(folder, `${id}.json`);
+  writeFileAtomic(file, JSON.stringify(request), { mode: 0o600 });
+  return file;
+}
+
+export interface PendingRequest {
+  readonly file: string;
+  /** null when the file is not a request of ours: it is dropped. */
+  readonly request: Request | null;
+}
+
+/** Oldest first. Cheap when there is nothing: one stat. */
+export function readRequests(stateFolder: string): PendingRequest[] {
+  const folder = inboxFolder(stateFolder);
+  if (statSync(folder, { throwIfNoEntry: false }) === undefined) return [];
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => {
+      const file = join(folder, name);
+      try {
+        return { file, request: JSON.parse(readFileOrNull(file) ?? 'null') as Request | null };
+      } catch {
+        return { file, request: null };
+      }
+    });
+}
+
+/** After its record is durable in the journal. A crash in between repeats the record, which changes nothing. */
+export function dropRequest(pending: PendingRequest): void {
+  rmSync(pending.file, { force: true });
+}
+
+/** The journal record that carries a request out. */
+export function recordOfRequest(request: Request): JournalRecord | null {
+  switch (request.type) {
+    case 'redo':
+      return { type: 'redo', repo: request.repo, action: request.action };
+    case 'pause':
+      return { type: 'paused', reason: request.reason, since: request.since, until: request.until };
+    case 'resume':
+      return { type: 'resumed' };
+    case 'accept':
+      return { type: 'accepted', repo: request.repo, commit: request.commit };
+    default:
+      return null;
+  }
+}
