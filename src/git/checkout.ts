@@ -7,7 +7,7 @@ import type { Clone } from './clone.ts';
 import { printable } from './printable.ts';
 import { TEMP_NAME } from './scan-path.ts';
 import { hasIndex, type Slot } from './slot.ts';
-import { troubleFromGit } from './stderr.ts';
+import { isCloneTrouble, troubleFromGit } from './stderr.ts';
 import { parseChanges, parseNames } from './tree-listing.ts';
 
 const CHECKOUT_TIMEOUT_MS = 60 * 60_000;
@@ -42,7 +42,7 @@ export async function checkOut(
   }
   const written = await readTree(slot, ['--reset', '-u', commit], o);
   if (!written.ok) {
-    if (written.trouble.code !== 'clone-broken' && written.trouble.code !== 'git-failed') return written;
+    if (!isCloneTrouble(written.trouble)) return written;
     // An index that cannot be read: without one all files are written.
     rmSync(slot.index, { force: true });
     const again = await readTree(slot, ['--reset', '-u', commit], o);

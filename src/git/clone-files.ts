@@ -211,7 +211,21 @@ function names(folder: string): string[] {
 }
 
 function lstatOrNull(path: string): Stats | null {
-  return lstatSync(path, { throwIfNoEntry: false }) ?? null;
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) ?? null;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR') return null;
+    throw error;
+  }
+}
+
+/** Bytes of the largest pack that is not complete. */
+export function largestPartialPack(dir: string): number {
+  const folder = join(dir, 'objects/pack');
+  const sizes = names(folder)
+    .filter(isTemporary)
+    .map((name) => lstatOrNull(join(folder, name))?.size ?? 0);
+  return Math.max(0, ...sizes);
 }
 
 /** Null also for what is far too large to be right: a 60 MB reference has been seen. */

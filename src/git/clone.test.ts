@@ -261,15 +261,24 @@ describe('healing', () => {
     let now = 1_000_000_000_000;
     const clock = { ...systemClock, now: () => now };
     await cloned({ options: { clock } });
-    const breakIt = () => removePacks('.pack');
-    breakIt();
-    host.origin.commit({ 'a.txt': '2' });
+    /** Takes an older commit away from under the newest one. */
+    const breakIt = async (content: string) => {
+      const before = new Set(readdirSync(join(cloneDir(), 'objects/pack')));
+      host.origin.commit({ 'a.txt': content });
+      expect(await host.clone.fetch(host.origin.answer())).toMatchObject({ ok: true });
+      eachPack(
+        (name) => before.has(name),
+        () => {},
+      );
+      host.origin.commit({ 'a.txt': `${content} again` });
+    };
+    await breakIt('2');
     expect(await host.clone.fetch(host.origin.answer())).toMatchObject({ ok: true });
-    breakIt();
-    host.origin.commit({ 'a.txt': '3' });
+    expect(host.events.filter((e) => e.type === 'healed')).toHaveLength(1);
+    await breakIt('3');
     expect(await host.clone.fetch(host.origin.answer())).toMatchObject({
       ok: false,
-      trouble: { code: 'clone-broken' },
+      trouble: { code: 'clone-broken', hint: expect.stringMatching(/in 10 min/) },
     });
     now += 11 * 60_000;
     expect(await host.clone.fetch(host.origin.answer())).toMatchObject({ ok: true });

@@ -6,7 +6,7 @@
  * Folders: `clone.git` is always complete (or damaged by others). `clone.git.new` is being made; it takes its place by
  * a rename once it is complete. `clone.git.old` is on its way out.
  */
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventSink } from '../model/event.ts';
 import type { Limits } from '../model/host.ts';
@@ -145,6 +145,7 @@ export function openClone(paths: Paths, repo: RepoConfig, o: CloneOptions): Clon
 
   /** A crash between the renames of a replacement: finish it. */
   const recover = () => {
+    if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() === false) rmSync(dir);
     if (!existsSync(dir) && existsSync(join(fresh, COMPLETE))) renameSync(fresh, dir);
     rmSync(fresh, { recursive: true, force: true });
     rmSync(old, { recursive: true, force: true });
@@ -263,11 +264,11 @@ export function openClone(paths: Paths, repo: RepoConfig, o: CloneOptions): Clon
   const reading = async <T>(read: () => Promise<Result<T>>): Promise<Result<T>> => {
     const first = await guarded(read);
     if (first.ok) mended = false;
-    if (first.ok || first.trouble.code !== 'clone-broken') return first;
+    if (first.ok || !isCloneTrouble(first.trouble) || closing.signal.aborted) return first;
     clone.reportDamage(first.trouble);
     const second = await guarded(read);
     if (second.ok) mended = false;
-    else clone.reportDamage(second.trouble);
+    else if (isCloneTrouble(second.trouble) && !closing.signal.aborted) clone.reportDamage(second.trouble);
     return second;
   };
 

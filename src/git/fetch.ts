@@ -2,10 +2,10 @@
 import type { EventSink } from '../model/event.ts';
 import type { Limits } from '../model/host.ts';
 import { type CommitId, isCommitId } from '../model/ids.ts';
-import { fail, ok, type Result, trouble } from '../model/trouble.ts';
+import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
 import type { Clock } from '../system/clock.ts';
 import type { ExecResult } from '../system/exec.ts';
-import { readLooseRef } from './clone-files.ts';
+import { largestPartialPack, readLooseRef } from './clone-files.ts';
 import type { ProbeAnswer } from './probe.ts';
 import { type GitOptions, runGit } from './run.ts';
 import { readable, troubleFromGit } from './stderr.ts';
@@ -24,12 +24,12 @@ const FIRST_MAX_MS = 12 * 60 * 60_000;
  */
 const ONLY_WARN = [
   'badDate badDateOverflow badEmail badFilemode badName badTimezone badTagName',
-  'emptyName fullPathname hasDot hasDotdot hasDotgit largePathname nullSha1',
+  'emptyName fullPathname hasDot hasDotdot hasDotgit nullSha1',
   'gitattributesLarge gitattributesLineLength gitattributesBlob gitattributesMissing gitattributesSymlink',
   'gitignoreSymlink gitmodulesBlob gitmodulesLarge gitmodulesMissing gitmodulesName gitmodulesParse gitmodulesPath',
   'gitmodulesSymlink gitmodulesUpdate gitmodulesUrl mailmapSymlink',
   'duplicateEntries treeNotSorted missingEmail missingNameBeforeEmail missingSpaceBeforeDate missingSpaceBeforeEmail',
-  'missingTagger missingTaggerEntry missingAuthor missingCommitter multipleAuthors nulInCommit',
+  'missingTaggerEntry missingAuthor missingCommitter multipleAuthors nulInCommit',
   'zeroPaddedDate zeroPaddedFilemode',
 ]
   .flatMap((line) => line.split(' '))
@@ -57,14 +57,16 @@ export async function fetchInto(
 ): Promise<Result<CommitId>> {
   const byId = isCommitId(answer.ref);
   const first = await fetchOnce(gitDir, answer.url, `+${answer.ref}:${INCOMING}`, o);
-  if (isSuccess(first)) return resolveIncoming(gitDir, answer, o);
-  const problem = troubleFromGit(first, { doing: 'fetch', remote: answer.url });
+  // Git has been seen to succeed over missing commits of its own.
+  const damaged = /^error: Could not read [0-9a-f]{40}/im.test(first.stderr);
+  if (isSuccess(first) && !damaged) return resolveIncoming(gitDir, answer, o);
+  const problem = fetchTrouble(gitDir, answer, first, o);
   if (!byId || problem.code !== 'ref-missing') return fail(problem);
 
   // A server that gives no commit by its id: it must be below some branch or tag.
   const all = [`+refs/heads/*:${ALL}/heads/*`, `+refs/tags/*:${ALL}/tags/*`];
   const second = await fetchOnce(gitDir, answer.url, all, o);
-  if (!isSuccess(second)) return fail(troubleFromGit(second, { doing: 'fetch', remote: answer.url }));
+  if (!isSuccess(second)) return fail(fetchTrouble(gitDir, answer, second, o));
   const found = await runGit(['cat-file', '-e', `${answer.commit}^{commit}`], {
     ...o.git,
     gitDir,
@@ -81,6 +83,17 @@ export async function fetchInto(
       },
     ),
   );
+}
+
+/** A pack that hit the limit ends index-pack without a word: its size tells. */
+function fetchTrouble(gitDir: string, answer: ProbeAnswer, result: ExecResult, o: FetchOptions): Trouble {
+  if (largestPartialPack(gitDir) < o.limits.fetchMaxBytes) {
+    return troubleFromGit(result, { doing: 'fetch', remote: answer.url });
+  }
+  return trouble('limit', `expected at most ${o.limits.fetchMaxBytes} bytes in one pack, found more`, {
+    remote: answer.url,
+    hint: 'raise limits.fetchMaxBytes in host.yaml when the repository may be this large',
+  });
 }
 
 function fetchOnce(

@@ -48,7 +48,7 @@ export async function readFileAt(
   if (result.value.ended === 'exited' && result.value.exitCode === 0) return ok(result.value.stdout);
   // The one complaint that means "not there"; a missing object sounds different.
   const absent = `fatal: path '${path}' does not exist in '${commit}'`;
-  if (result.value.stderr.trim() === absent) return ok(null);
+  if (result.value.stderr.split('\n').includes(absent)) return ok(null);
   // A folder of that name is no such file either; its complaint is that of a missing object.
   const entry = await readPaths(git, commit, [path]);
   if (!entry.ok) return entry;

@@ -53,9 +53,8 @@ const PROFILE: readonly string[] = [
   'fetch.writeCommitGraph=false',
   'gc.auto=0',
   'maintenance.auto=false',
+  // Git < 2.36 does not know it, but has always synced packs, and loose objects are not made (unpackLimit).
   'core.fsync=all',
-  // What git < 2.36 understands in its place.
-  'core.fsyncObjectFiles=true',
   'safe.bareRepository=explicit',
   'sideband.allowControlCharacters=false',
   'advice.detachedHead=false',

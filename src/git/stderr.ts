@@ -72,6 +72,11 @@ const TABLE: readonly Row[] = [
     code: 'not-git',
     remoteOnly: true,
   },
+  // Ours, although its consequence looks like a cut connection.
+  {
+    says: /unresolved delta|did not (send all necessary objects|receive expected object)|Could not read [0-9a-f]{40}|unable to read [0-9a-f]{40}/i,
+    code: 'clone-broken',
+  },
   {
     says: /couldn't find remote ref|not our ref|no such remote ref|unadvertised object/i,
     code: 'ref-missing',
@@ -98,7 +103,7 @@ const TABLE: readonly Row[] = [
   },
   { says: /invalid path '|cannot checkout|refusing to work with/i, code: 'hostile-tree' },
   {
-    says: /bad object|loose object|object file|unable to read|not a git repository|bad (config|numeric|tree|signature|index)|index file|unable to create '[^']*\.lock|File exists|cannot lock ref|packed-refs|did not send all necessary objects|packfile|pack-objects|inflate|zlib|missing (blob|tree|commit|object)|config (line|file)|resolve reference|broken ref|sha1 pointer|valid object|valid commit|unresolved deltas|could not parse|failed to read|cache entry|HEAD|cannot read|could not read|unable to find|unknown repository extension|repo(sitory)? version|mismatched algorithms/i,
+    says: /bad object|loose object|object file|unable to read|not a git repository|bad (config|numeric|tree|signature|index)|index file|unable to create '[^']*\.lock|File exists|cannot lock ref|packed-refs|did not send all necessary objects|packfile|pack-objects|inflate|zlib|missing (blob|tree|commit|object)|config (line|file)|resolve reference|broken ref|sha1 pointer|valid object|not a (tree|commit|blob)|bad file|bad revision|ambiguous argument|valid commit|unresolved deltas|could not parse|failed to read|cache entry|HEAD|cannot read|could not read|unable to find|unknown repository extension|repo(sitory)? version|mismatched algorithms/i,
     code: 'clone-broken',
   },
   {

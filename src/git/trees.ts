@@ -29,7 +29,7 @@ import {
   slotAt,
   writeSlotHead,
 } from './slot.ts';
-import { TroubleError, troubleFromError } from './stderr.ts';
+import { isCloneTrouble, TroubleError, troubleFromError } from './stderr.ts';
 import { updateSubmodules } from './submodules.ts';
 import { readTrees, writeTrees } from './trees-file.ts';
 
@@ -121,11 +121,11 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
   const buildHealing = async (slot: Slot, commit: CommitId): Promise<Result<{ path: string }>> => {
     const first = await guarded(() => build(slot, commit));
     if (first.ok) return ok({ path: slot.path });
-    if (first.trouble.code !== 'clone-broken') return first;
+    if (!isCloneTrouble(first.trouble)) return first;
     clone.reportDamage(first.trouble);
     const second = await guarded(() => build(slot, commit));
     if (second.ok) return ok({ path: slot.path });
-    if (second.trouble.code === 'clone-broken') clone.reportDamage(second.trouble);
+    if (isCloneTrouble(second.trouble)) clone.reportDamage(second.trouble);
     return second;
   };
 
@@ -140,11 +140,11 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
 
   const restore = async (slot: Slot, commit: CommitId): Promise<Result<string[]>> => {
     const found = await restoreEdited(slot, commit, options);
-    if (found.ok || found.trouble.code !== 'clone-broken') return found;
+    if (found.ok || !isCloneTrouble(found.trouble)) return found;
     // A lock that a script's git left, or an index that it damaged.
     sweepLocks(slot.gitDir);
     const again = await restoreEdited(slot, commit, options);
-    if (again.ok || again.trouble.code !== 'clone-broken') return again;
+    if (again.ok || !isCloneTrouble(again.trouble)) return again;
     rmSync(slot.index, { force: true });
     return restoreEdited(slot, commit, options);
   };
@@ -174,7 +174,7 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
       const headMoved = !hasSlotHead(slot, now.commit);
       const found = await guarded(() => restore(slot, now.commit));
       if (!found.ok) {
-        if (found.trouble.code === 'clone-broken') clone.reportDamage(found.trouble);
+        if (isCloneTrouble(found.trouble)) clone.reportDamage(found.trouble);
         throw new TroubleError(found.trouble);
       }
       if (headMoved) writeSlotHead(slot, now.commit);
