@@ -58,7 +58,8 @@ export async function createRemote(name = 'it'): Promise<Remote> {
   mkdirSync(folder);
   await git(['init', '--quiet', '--bare', '--initial-branch=main', bare]);
   await git(['-C', bare, 'config', 'http.receivepack', 'true']);
-  // So that a host may also ask for a commit id.
+  // So that a host may also ask for a commit id, and clone without blobs.
+  await git(['-C', bare, 'config', 'uploadpack.allowFilter', 'true']);
   await git(['-C', bare, 'config', 'uploadpack.allowAnySHA1InWant', 'true']);
   await git(['init', '--quiet', '--initial-branch=main', work]);
   await git(['-C', work, 'remote', 'add', 'origin', bare]);
