@@ -3,7 +3,7 @@
  * first request needs them. The idle probe passes here: one request object, one timer, no copies.
  */
 import { readFileSync } from 'node:fs';
-import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import type { HttpFailure, HttpPhase } from './http-trouble.ts';
 import type { ProxySettings } from './proxy.ts';
@@ -37,7 +37,8 @@ export interface SendOptions {
 
 export interface HttpAnswer {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
+  /** Name, value, ... as they came: an idle probe looks at two of them only. See `rawHeader`. */
+  readonly rawHeaders: readonly string[];
   /** The beginning of a body that was not handed to `onBody`. */
   readonly said: string;
 }
@@ -57,7 +58,7 @@ const SAID_MAX_BYTES = 1024;
 
 /** @throws when a TLS file cannot be read or used: the caller names it. */
 export async function openHttpConnection(
-  origin: RemoteUrl & { protocol: 'http' | 'https' },
+  origin: RemoteUrl,
   o: { proxy: ProxySettings | null; tls: TlsFiles; timeoutMs: number },
 ): Promise<HttpConnection> {
   const isTls = origin.protocol === 'https';
@@ -93,6 +94,7 @@ export async function openHttpConnection(
   const common = ['Host', hostHeader, ...(viaProxy === null ? [] : proxyAuthorization(viaProxy))];
   // The headers of a request object, complete, made once for it.
   const complete = new WeakMap<HttpRequest, RequestOptions>();
+  const aborts = createAborts();
 
   function optionsOf(what: HttpRequest): RequestOptions {
     let options = complete.get(what);
@@ -109,25 +111,42 @@ export async function openHttpConnection(
   return {
     async send(what, sendOptions) {
       const options = optionsOf(what);
-      const first = await sendOnce(request, options, what.body, sendOptions);
+      aborts.listenTo(sendOptions.signal);
+      const first = await sendOnce(request, options, what.body, sendOptions, aborts);
       // A kept connection that the server had closed in the meantime says nothing about the server.
-      return first === 'stale' ? sendFresh(request, options, what.body, sendOptions) : first;
+      if (first !== 'stale') return first;
+      for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
+      const second = await sendOnce(request, options, what.body, sendOptions, aborts);
+      if (second !== 'stale') return second;
+      const error = new Error('the connection was closed twice');
+      return { failure: { why: 'error', phase: 'waiting', error } };
     },
-    close: () => agent.destroy(),
+    close() {
+      aborts.listenTo(undefined);
+      agent.destroy();
+    },
   };
 }
 
-async function sendFresh(
-  request: (options: RequestOptions) => ClientRequest,
-  options: RequestOptions,
-  body: string | null,
-  o: SendOptions,
-): Promise<HttpOutcome> {
-  const agent = options.agent as Agent;
-  for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
-  const second = await sendOnce(request, options, body, o);
-  if (second !== 'stale') return second;
-  return { failure: { why: 'error', phase: 'waiting', error: new Error('the connection was closed twice') } };
+/** What to call when the signal is aborted. Listens once per signal, not once per request: that is what costs. */
+interface Aborts extends Set<() => void> {
+  listenTo(signal: AbortSignal | undefined): void;
+}
+
+function createAborts(): Aborts {
+  const set = new Set<() => void>();
+  let current: AbortSignal | undefined;
+  const onAbort = () => {
+    for (const abort of set) abort();
+  };
+  return Object.assign(set, {
+    listenTo(signal: AbortSignal | undefined) {
+      if (signal === current) return;
+      current?.removeEventListener('abort', onAbort);
+      current = signal;
+      current?.addEventListener('abort', onAbort, { once: true });
+    },
+  });
 }
 
 function sendOnce(
@@ -135,6 +154,7 @@ function sendOnce(
   options: RequestOptions,
   body: string | null,
   o: SendOptions,
+  aborts: Aborts,
 ): Promise<HttpOutcome | 'stale'> {
   return new Promise((resolve) => {
     const req = request(options);
@@ -148,7 +168,7 @@ function sendOnce(
     const settle = (outcome: HttpOutcome | 'stale') => {
       if (settled) return;
       settled = true;
-      if (o.signal) o.signal.removeEventListener('abort', onAbort);
+      aborts.delete(onAbort);
       resolve(outcome);
     };
     const giveUp = (why: HttpFailure['why'], error: Error | null = null) => {
@@ -159,7 +179,7 @@ function sendOnce(
     const onAbort = () => giveUp('aborted');
     const timer = setTimeout(giveUp, Math.max(1, o.deadline - performance.now()), 'deadline');
     if (o.signal?.aborted) return onAbort();
-    o.signal?.addEventListener('abort', onAbort, { once: true });
+    aborts.add(onAbort);
 
     req.on('error', (error) => {
       clearTimeout(timer);
@@ -169,7 +189,7 @@ function sendOnce(
     req.on('response', (res) => {
       answer = res;
       const isWanted = res.statusCode === 200;
-      const finish = () => settle({ status: res.statusCode ?? 0, headers: res.headers, said });
+      const finish = () => settle({ status: res.statusCode ?? 0, rawHeaders: res.rawHeaders, said });
       const onData = (chunk: Buffer) => {
         received += chunk.length;
         if (done || !isWanted) {
@@ -191,7 +211,7 @@ function sendOnce(
       };
       const onBodyError = (error: Error) => giveUp('error', error);
       res.on('error', onBodyError);
-      const encoding = res.headers['content-encoding'];
+      const encoding = rawHeader(res.rawHeaders, 'content-encoding');
       if (isWanted && (encoding === 'gzip' || encoding === 'x-gzip')) {
         import('node:zlib').then(({ createGunzip }) => {
           res.pipe(createGunzip()).on('data', onData).on('end', onEnd).on('error', onBodyError);
@@ -230,6 +250,15 @@ function watchLookups(agent: Agent, host: string): void {
     }
     return socket;
   };
+}
+
+/** @param name In lower case. */
+export function rawHeader(rawHeaders: readonly string[], name: string): string | undefined {
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const candidate = rawHeaders[i]!;
+    if (candidate.length === name.length && candidate.toLowerCase() === name) return rawHeaders[i + 1];
+  }
+  return undefined;
 }
 
 function isReset(error: Error & { code?: string }): boolean {

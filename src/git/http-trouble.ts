@@ -39,14 +39,13 @@ export class ProxyError extends Error {
 /** @param status Anything but a 2xx or a redirect. `said`: the beginning of the body. */
 export function troubleFromStatus(
   status: number,
-  headers: Readonly<Record<string, string | string[] | undefined>>,
+  retryAfter: string | undefined,
   said: string,
   c: HttpContext,
 ): Trouble {
-  const retryAfter = headers['retry-after'];
-  const retryAfterMs = parseRetryAfter(typeof retryAfter === 'string' ? retryAfter : undefined, c.now);
+  const retryAfterMs = parseRetryAfter(retryAfter, c.now);
   const make = (code: TroubleCode, hint: string | null) =>
-    trouble(code, `expected an answer of git from ${c.place}, found status ${status}${quote(said)}`, {
+    trouble(code, `expected an answer of git from ${c.place}, found status ${status}${quoteBody(said)}`, {
       hint,
       remote: c.remote,
       retryAfterMs: code === 'slow-down' ? retryAfterMs : null,
@@ -162,7 +161,7 @@ function codeOf(error: Error): string {
 }
 
 /** The beginning of what a server said, in one line. */
-function quote(said: string): string {
+export function quoteBody(said: string): string {
   const text = said
     .replace(/<(style|script)[\s\S]*?<\/\1>/gi, ' ')
     .replace(/<[^>]*>/g, ' ')
@@ -170,5 +169,3 @@ function quote(said: string): string {
     .trim();
   return text === '' ? '' : ` ("${printable(text, 80)}")`;
 }
-
-export { quote as quoteBody };

@@ -1,8 +1,8 @@
 import { type CommitId, shortId } from '../model/ids.ts';
 import { type Trouble, trouble } from '../model/trouble.ts';
-import type { Ref } from './ls-refs.ts';
 import { printable } from './printable.ts';
 import type { Wanted } from './probe-wanted.ts';
+import type { Ref } from './ref-reader.ts';
 
 const NAMES_MAX = 5;
 

@@ -8,17 +8,17 @@ import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
 import { type ExecResult, exec } from '../system/exec.ts';
 import { usableSshFolder } from './access.ts';
-import {
-  createAdvertisementReader,
-  createLsRefsReader,
-  formatLsRefs,
-  type RefFilter,
-  type RefReader,
-} from './ls-refs.ts';
+import { formatLsRefs } from './ls-refs.ts';
 import { FLUSH } from './pkt-line.ts';
 import { troubleOfMissing } from './probe-missing.ts';
 import type { ProberOptions, RemoteProber } from './probe-types.ts';
 import { chooseRef } from './probe-wanted.ts';
+import {
+  createAdvertisementReader,
+  createLsRefsReader,
+  type RefFilter,
+  type RefReader,
+} from './ref-reader.ts';
 import type { RemoteUrl } from './remote-url.ts';
 import { sshOptions } from './ssh.ts';
 import { troubleFromError, troubleFromGit } from './stderr.ts';

@@ -2,8 +2,8 @@
 import { type CommitId, isCommitId } from '../model/ids.ts';
 import type { Tracking } from '../model/repo.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
-import type { Ref, RefFilter } from './ls-refs.ts';
 import { printable } from './printable.ts';
+import type { Ref, RefFilter } from './ref-reader.ts';
 
 /** What a probe asks for. `key` is the same for the same question. */
 export interface Wanted {
@@ -51,12 +51,18 @@ export function literalPrefix(pattern: string): string {
   return /^[^*?[\]{}()!+@|\\]*/.exec(pattern)![0];
 }
 
+export interface Chosen {
+  readonly ref: string;
+  readonly commit: CommitId;
+}
+
 /** The commit that is meant among the refs that a remote answered; null when none is. */
-export async function chooseRef(
-  wanted: Wanted,
-  refs: readonly Ref[],
-): Promise<Result<{ ref: string; commit: CommitId } | null>> {
-  const ref = wanted.tagPattern === null ? refs[0] : await highestTag(wanted.tagPattern, refs);
+export async function chooseRef(wanted: Wanted, refs: readonly Ref[]): Promise<Result<Chosen | null>> {
+  return chosenRef(wanted, wanted.tagPattern === null ? refs[0] : await highestTag(wanted.tagPattern, refs));
+}
+
+/** The same when an exact ref is wanted: at once. */
+export function chosenRef(wanted: Wanted, ref: Ref | undefined): Result<Chosen | null> {
   if (ref === undefined) return ok(null);
   const id = ref.peeled ?? ref.id;
   if (isCommitId(id)) return ok({ ref: ref.name, commit: id });
