@@ -13,12 +13,12 @@ export interface Account {
 
 /** Our own. A user id without an entry in the user database (in a container) gets the root folder as home. */
 export function ownAccount(): Account {
-  const uid = process.getuid?.() ?? 0;
+  const uid = process.geteuid?.() ?? 0;
   try {
     const { username, gid, homedir, shell } = userInfo();
     return { name: username, uid, gid, home: homedir, shell: shell || '/bin/sh' };
   } catch {
-    return { name: String(uid), uid, gid: process.getgid?.() ?? 0, home: '/', shell: '/bin/sh' };
+    return { name: String(uid), uid, gid: process.getegid?.() ?? 0, home: '/', shell: '/bin/sh' };
   }
 }
 

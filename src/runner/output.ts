@@ -5,12 +5,13 @@ import { errnoOf } from '../errors.ts';
 /** While a run lives its output may be this much larger, so that not each line of a talkative run is a rewrite. */
 export const LIVE_SLACK = 1.25;
 
-const MARKER = /^\n\[pullyu: (\d+) bytes of output are left out here\]\n/;
+const MARKER = /^\n\[pullyu: about (\d+) bytes of output are left out here\]\n/;
 const MARKER_MAX_BYTES = 80;
 
 /**
  * Above `limit * slack` the first half and the last half of the limit are kept, with a line between that says how much is missing.
- * Writers append all the while: what they write during the rewrite is counted as missing. A crash in the middle leaves a file
+ * Writers append all the while: what they write in the last instant of the rewrite is lost
+ * and not counted, so the number is "about". A crash in the middle leaves a file
  * that the next call brings into order. No file: nothing to do.
  * @returns the size that the file has now.
  */
@@ -33,7 +34,7 @@ export function boundOutput(file: string, limitBytes: number, slack = 1): number
     const now = Math.max(fstatSync(fd).size, size);
     const missing = Number(before?.[1] ?? 0) + (now - bodyAt - last.length);
     const middle = Buffer.concat([
-      Buffer.from(`\n[pullyu: ${missing} bytes of output are left out here]\n`),
+      Buffer.from(`\n[pullyu: about ${missing} bytes of output are left out here]\n`),
       last,
     ]);
     writeSync(fd, middle, 0, middle.length, firstBytes);
