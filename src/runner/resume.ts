@@ -42,7 +42,7 @@ export function resumeRun(intent: RunIntent, options: ResumeOptions): StartedRun
     return resultOfExit(intent, code, ending, statSync(files.result).mtimeMs);
   }
   if (!sameBoot) return interruptedResult(intent, 'reboot', clock.now());
-  if (begun === null && claimNeverBegan(files.process)) {
+  if (!begun?.shim && claimNeverBegan(files.process)) {
     return interruptedResult(intent, 'never-began', clock.now());
   }
   const file = readRunFile(files.spec);

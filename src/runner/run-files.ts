@@ -1,9 +1,9 @@
 /** The folder of one run: what lies in it, who writes it, and how it is read after any crash. */
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import type { RunId } from '../model/ids.ts';
-import { readFileOrNull } from '../system/files.ts';
+import { makeFolder, readFileOrNull } from '../system/files.ts';
 import type { ProcessIdentity } from '../system/processes.ts';
 import type { EndReason } from './spec.ts';
 
@@ -82,6 +82,15 @@ export function readRunProcesses(file: string): RunProcesses | null {
 }
 
 /**
+ * To be called before the intent is written to the journal: then a folder that is missing later was removed by somebody, and
+ * one that is empty tells that nothing was begun. Without an intent it is only an empty folder, which `tidyRuns` removes.
+ */
+export function reserveRunFolder(folder: string): void {
+  makeFolder(dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
+}
+
+/**
  * Makes sure that a shim which is still on its way will not begin.
  * @returns false when it has begun.
  */
@@ -93,8 +102,8 @@ export function claimNeverBegan(file: string): boolean {
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return readFileOrNull(file) === 'never\n';
-    // Without a folder no shim can begin either.
-    if (errnoOf(error) === 'ENOENT') return true;
+    // Without a folder no shim can begin any more; whether one did, nobody can tell.
+    if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }
 }

@@ -25,7 +25,7 @@ export interface RunSpec {
   readonly env: Readonly<Record<string, string>>;
   /** PULLYU_STATE_DIR; made when it is missing. */
   readonly stateFolder: string;
-  /** Made here; must not exist yet. */
+  /** Named for the run's id. Reserved before the intent was written (`reserveRunFolder`), else made here. */
   readonly runFolder: string;
   readonly limits: Pick<Limits, 'outputMaxBytes'>;
   /** PULLYU_ROSTER; made with this host alone when it is missing. */

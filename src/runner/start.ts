@@ -1,7 +1,7 @@
 /** Starting a run. The intent is durable already; from here on, whatever dies, `resumeRun` can tell what became of it. */
 
 import type { ChildProcess } from 'node:child_process';
-import { chmodSync, chownSync, lchownSync, lstatSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lchownSync, lstatSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import type { Host } from '../model/host.ts';
@@ -25,7 +25,7 @@ import {
   wrapCommand,
 } from './launch.ts';
 import { interruptedResult, refusedResult } from './result.ts';
-import { RESULT_ROOM, type RunFile, type RunFiles, runFiles } from './run-files.ts';
+import { RESULT_ROOM, type RunFile, type RunFiles, reserveRunFolder, runFiles } from './run-files.ts';
 import type { RunSpec, StartedRun } from './spec.ts';
 import { watchRun } from './watch.ts';
 
@@ -124,8 +124,7 @@ function prepareFolder(
   more: Pick<RunFile, 'launcher' | 'startedMonotonicMs'>,
 ): void {
   const { intent } = spec;
-  makeFolder(dirname(spec.runFolder));
-  mkdirSync(spec.runFolder, { mode: 0o700 });
+  if (!existsSync(spec.runFolder)) reserveRunFolder(spec.runFolder);
   const file: RunFile = {
     version: 1,
     id: intent.id,
@@ -141,7 +140,7 @@ function prepareFolder(
   };
   writeFileSync(files.spec, `${JSON.stringify(file)}\n`, { mode: 0o600 });
   writeFileSync(files.changedFiles, spec.changedFiles.map((path) => `${path}\n`).join(''), { mode: 0o644 });
-  writeFileSync(files.resultRoom, RESULT_ROOM, { mode: 0o600 });
+  writeFileSync(files.resultRoom, RESULT_ROOM, { mode: 0o600, flag: 'wx' });
   writeFileSync(files.output, '', { mode: 0o600 });
   if (switchTo === null) return;
   // The other user gets at what it is told the name of, and sees nothing else.

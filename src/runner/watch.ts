@@ -87,21 +87,21 @@ export function watchRun(o: WatchOptions): StartedRun {
     return known;
   };
 
+  /** A script may remove what we know it by. startRun wrote this file before anything ran. */
+  const isFolderGone = () => !existsSync(files.spec);
   /** Between making the file and writing to it, only the mark says whether the shim is there. */
-  const claimed = () => existsSync(files.process);
   const isMarked = () => processesMarked(RUN_MARK, intent.id).length > 0;
 
   const shimMayLive = (now: number): boolean => {
     if (child !== null) return exit === null;
     const { shim } = look();
     if (shim !== null) return isAlive(shim);
-    if (claimed()) return isMarked();
+    if (existsSync(files.process) || isFolderGone()) return isMarked();
     return now < beginBy || !claimNeverBegan(files.process);
   };
 
   const resultOf = (code: number, endedAt: number): RunResult => {
-    const folderIsGone = !existsSync(files.spec);
-    if (look().action === null && !folderIsGone && ending === null) return neverBegan(endedAt);
+    if (look().action === null && !isFolderGone() && ending === null) return neverBegan(endedAt);
     return resultOfExit(intent, code, ending?.why ?? null, endedAt);
   };
 
@@ -117,7 +117,7 @@ export function watchRun(o: WatchOptions): StartedRun {
     const code = readExitCode(files.result) ?? exit?.code ?? null;
     if (code !== null) return resultOf(code, clock.now());
     if (ending !== null) return resultOfEnding(intent, ending.why, clock.now());
-    return look().action === null
+    return look().action === null && !isFolderGone()
       ? neverBegan(clock.now())
       : interruptedResult(intent, 'killed', clock.now());
   };
