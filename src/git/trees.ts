@@ -82,7 +82,8 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
   const build = async (slot: Slot, commit: CommitId): Promise<Result<null>> => {
     mkdirSync(at.trees, { recursive: true, mode: 0o755 });
     const trees = readTrees(at.treesFile);
-    const trusted = trees[slot.name]?.state === 'complete' && isFolder(slot.path);
+    // A submodule that is gone leaves its files for the sweep after the checkout.
+    const trusted = trees[slot.name]?.state === 'complete' && isFolder(slot.path) && !repo.submodules;
     writeTrees(at.treesFile, { ...trees, [slot.name]: { state: 'building', commit } });
     prepareSlot(slot, {
       clone: at.clone,
