@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { needsRoot } from '../../tests/support/needs.ts';
-import { exampleSpec, type SpecChanges } from '../../tests/support/run-spec.ts';
+import { exampleSpec, type SpecChanges, writeScript } from '../../tests/support/run-spec.ts';
 import { type TempFolder, tempFolder } from '../../tests/support/temp.ts';
 import { until } from '../../tests/support/until.ts';
 import type { RunResult } from '../model/run.ts';
@@ -174,11 +174,25 @@ test('signals to the shim do not end the run', async () => {
   });
 });
 
-test('a full disk loses no result: the agent has the exit code, and the file had room', async () => {
-  const spec = prepare('exit 6');
-  const started = start(spec);
-  expect((await started.done).exitCode).toBe(6);
-  expect(readFileSync(join(spec.runFolder, 'result'), 'utf8')).toMatch(/^exit 6\n {57}$/);
+needsRoot('mount', 'umount')('a disk that the script has filled loses no result', async () => {
+  const spec = prepare('cat /dev/zero > "$(dirname "$PULLYU_CHANGED_FILES")/../fill"; exit 6');
+  const small = join(folder.path, 'runs');
+  mkdirSync(small);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small]);
+  try {
+    const started = start(spec);
+    expect(await started.done).toMatchObject({ outcome: 'failed', exitCode: 6 });
+    expect(readFileSync(join(spec.runFolder, 'result'), 'utf8')).toMatch(/^exit 6\n {57}$/);
+    // And on a disk that is full from the start nothing is begun.
+    const next = startRun(prepare('exit 0'), { launcher: 'direct' });
+    expect(next).toMatchObject({
+      outcome: 'interrupted',
+      interruption: 'never-began',
+      note: expect.stringContaining('no space is left'),
+    });
+  } finally {
+    execFileSync('umount', ['-l', small]);
+  }
 });
 
 test('output of any size is bounded: its first and its last part are kept', async () => {
@@ -276,5 +290,34 @@ test('the check answers by its exit code', async () => {
   expect(await runCheck(spec, ['check.sh'])).toMatchObject({
     answer: 'failed',
     note: expect.stringContaining('check.sh'),
+  });
+});
+
+/** A service manager of one line: what is behind `--` becomes nobody's child. `$$` is a dollar to it. */
+function fakeServiceManager(script: string): void {
+  writeScript(join(folder.path, 'bin', 'systemd-run'), script);
+  process.env.PATH = `${join(folder.path, 'bin')}:${path}`;
+}
+const path = process.env.PATH;
+afterEach(() => {
+  process.env.PATH = path;
+});
+
+test('a run that the service manager starts is watched without being our child', async () => {
+  fakeServiceManager('while [ "$1" != -- ]; do shift; done; shift; setsid "$@" >/dev/null 2>&1 & exit 0');
+  const spec = prepare('echo "$TOKEN"; ps -o ppid= $PPID >/dev/null; exit 4', { env: { TOKEN: "a'b" } });
+  const started = start(spec, { launcher: 'systemd' });
+  expect(await started.done).toMatchObject({ outcome: 'failed', exitCode: 4 });
+  expect(readFileSync(started.outputFile, 'utf8')).toBe("a'b\n");
+  expect(existsSync(join(spec.runFolder, 'environment'))).toBe(false);
+});
+
+test('a service manager that refuses means that the run never began, and what it said is the note', async () => {
+  fakeServiceManager('echo "Failed to connect to bus" >&2; exit 1');
+  const started = start(prepare('exit 0'), { launcher: 'systemd' });
+  expect(await started.done).toMatchObject({
+    outcome: 'interrupted',
+    interruption: 'never-began',
+    note: 'it could not be begun: Failed to connect to bus',
   });
 });
