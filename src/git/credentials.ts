@@ -71,8 +71,7 @@ function fromKeyLines(lines: readonly string[]): { credential: Credential } | { 
 
 /** Control characters would end a line of git's credential protocol and begin another. */
 function checked(credential: Credential): { credential: Credential } | { malformed: string } {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what we look for.
-  const bad = /[\u0000-\u001f\u007f]/;
+  const bad = /\p{Cc}/u;
   if (bad.test(credential.username) || bad.test(credential.password)) {
     return { malformed: 'control characters' };
   }

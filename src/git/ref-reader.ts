@@ -16,6 +16,7 @@ export interface Ref {
 export type RefFilter = { readonly exact: string } | { readonly prefix: string } | { readonly first: number };
 
 export interface RefReader {
+  /** What comes after the end is ignored. */
   push(chunk: Buffer): void;
   /** No further byte can change the result. */
   readonly isDone: boolean;
@@ -79,6 +80,7 @@ function createReader(filter: RefFilter, what: 'answer' | 'advertisement'): RefR
     objectFormat: null,
     knowsLsRefs: false,
     push(chunk) {
+      if (state.isDone) return;
       if (packets === null) {
         if (what === 'answer' && 'exact' in filter && readAtOnce(chunk, filter.exact, state)) return;
         packets = createPacketReader(createVisitor(filter, what, state));

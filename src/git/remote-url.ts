@@ -17,8 +17,7 @@ export interface RemoteUrl {
   readonly path: string;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what we look for.
-const CONTROL = /[\u0000-\u001f\u007f]/;
+const CONTROL = /\p{Cc}/u;
 const SCP_LIKE = /^(?:([^@/:]+)@)?(\[[0-9a-fA-F:.]+\]|[^/:@[\]]+):(.+)$/;
 const SAFE_USER = /^[A-Za-z0-9_.][A-Za-z0-9_.+-]*$/;
 const SAFE_HOST = /^[A-Za-z0-9_.:][A-Za-z0-9_.:%-]*$/;
