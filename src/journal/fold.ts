@@ -10,6 +10,7 @@ import type { MemoryRecord, StoredRecord } from './record.ts';
 
 /** Ended runs that are held in memory. Open runs and those that a memory names are held in any case. */
 export const RUNS_IN_MEMORY = 2_000;
+const FORGOTTEN_AT_ONCE = 200;
 
 export interface JournalState {
   /** In the order in which they were started, oldest first. */
@@ -113,32 +114,29 @@ function foldFinished(state: JournalState, result: RunResult): void {
 
   const before = memoryOf(state, intent.repo, intent.action);
   const isNewest = before.lastRun?.intent.id === result.id;
-  let after: ActionMemory = {
+  const isOk = result.outcome === 'ok';
+  const isWork = intent.purpose === 'work';
+  remember(state, {
     ...before,
     lastRun: isNewest ? run : before.lastRun,
+    lastSuccess: isOk && isWork ? run : before.lastSuccess,
+    applied: isOk ? isWork : before.applied,
+    ...(isNewest ? countEnd(before, intent, result) : null),
     ...onceStart(before, intent, result),
-  };
-  if (isNewest) after = countEnd(after, intent, result);
-  if (result.outcome === 'ok') {
-    after = { ...after, applied: intent.purpose === 'work' };
-    if (intent.purpose === 'work') after = { ...after, lastSuccess: run };
-  }
-  remember(state, after);
+  });
   forgetOldRuns(state);
 }
 
-function countEnd(memory: ActionMemory, intent: RunIntent, result: RunResult): ActionMemory {
-  if (result.outcome === 'ok') return { ...memory, attempts: 0, failures: 0, reboots: 0 };
+function countEnd(memory: ActionMemory, intent: RunIntent, result: RunResult): Partial<ActionMemory> {
+  if (result.outcome === 'ok') return { attempts: 0, failures: 0, reboots: 0 };
   if (result.interruption === 'never-began') {
     // As if it had not been started: no attempt, and what the operator asked for is still to be done.
     return {
-      ...memory,
       attempts: Math.max(0, memory.attempts - 1),
       redo: memory.redo || intent.reason === 'redo',
     };
   }
   return {
-    ...memory,
     failures: memory.failures + (countsTowardsParking(result) ? 1 : 0),
     reboots: result.interruption === 'reboot' ? memory.reboots + 1 : 0,
   };
@@ -156,8 +154,12 @@ function countsTowardsParking(result: RunResult): boolean {
   }
 }
 
-function onceStart(memory: ActionMemory, intent: RunIntent, result: RunResult | null): Partial<ActionMemory> {
-  if (intent.kind !== 'once' || intent.purpose !== 'work') return {};
+function onceStart(
+  memory: ActionMemory,
+  intent: RunIntent,
+  result: RunResult | null,
+): Partial<ActionMemory> | null {
+  if (intent.kind !== 'once' || intent.purpose !== 'work') return null;
   const starts = new Map<string, Outcome | null>(memory.onceStarts);
   if (result?.interruption === 'never-began') starts.delete(intent.fingerprint);
   else starts.set(intent.fingerprint, result?.outcome ?? null);
@@ -210,11 +212,13 @@ function remember(state: JournalState, memory: ActionMemory): void {
   state.memory.set(actionKey(memory.repo, memory.action), memory);
 }
 
+/** Many at once: looking for the oldest in a map that is short of its oldest takes as long as it was. */
 function forgetOldRuns(state: JournalState): void {
-  if (state.runs.size - state.open.size <= RUNS_IN_MEMORY) return;
+  let tooMany = state.runs.size - state.open.size - RUNS_IN_MEMORY;
+  if (tooMany <= FORGOTTEN_AT_ONCE) return;
   for (const [id, run] of state.runs) {
     if (run.result === null) continue;
     state.runs.delete(id);
-    return;
+    if (--tooMany === 0) return;
   }
 }
