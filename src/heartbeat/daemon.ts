@@ -1,4 +1,5 @@
 /** The daemon where no systemd keeps it: started and ended by whoever has the duty to. */
+import { statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { delay } from '../system/clock.ts';
 import { startDetached } from '../system/detached.ts';
@@ -6,10 +7,29 @@ import { type LockHolder, readLockHolder } from '../system/lock.ts';
 import { isAlive, signalProcess } from '../system/processes.ts';
 import type { Launcher } from './places.ts';
 
+export interface Daemon extends LockHolder {
+  /** Its last sign of life besides its looks: when it took the lock, or last called `showLife`. Milliseconds since 1970. */
+  readonly lifeAt: number;
+}
+
 /** The agent that holds the lock of this state folder and is alive; null when there is none. */
-export function findDaemon(state: string): LockHolder | null {
-  const holder = readLockHolder(join(state, 'lock'));
-  return holder !== null && holder.command === 'agent' && isAlive(holder) ? holder : null;
+export function findDaemon(state: string): Daemon | null {
+  const file = join(state, 'lock');
+  const holder = readLockHolder(file);
+  if (holder === null || holder.command !== 'agent' || !isAlive(holder)) return null;
+  return { ...holder, lifeAt: statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 };
+}
+
+/**
+ * For the holder of the lock, while a look takes long but makes progress (a first clone): the time stamp of the lock is a
+ * sign of life that costs no write of any file.
+ */
+export function showLife(state: string, now: number): void {
+  try {
+    utimesSync(join(state, 'lock'), now / 1000, now / 1000);
+  } catch {
+    // A read-only file system: the worst that follows is that we are replaced.
+  }
 }
 
 export interface StartOptions {

@@ -21,12 +21,12 @@ test('a daemon that looked within three intervals is left alone', () => {
 
 test('a daemon that is alive but has not looked for more than three intervals is replaced', () => {
   expect(duty({ daemonAlive: true, lastLookAt: NOW - 3 * MINUTE - 1 })).toBe('replace');
-  expect(duty({ daemonAlive: true, lastLookAt: null, daemonSince: NOW - 4 * MINUTE })).toBe('replace');
+  expect(duty({ daemonAlive: true, lastLookAt: null, daemonLifeAt: NOW - 4 * MINUTE })).toBe('replace');
 });
 
 test('a daemon that was just started has three intervals for its first look', () => {
-  expect(duty({ daemonAlive: true, lastLookAt: null, daemonSince: NOW - MINUTE })).toBe('rest');
-  expect(duty({ daemonAlive: true, lastLookAt: NOW - 30 * MINUTE, daemonSince: NOW - MINUTE })).toBe('rest');
+  expect(duty({ daemonAlive: true, lastLookAt: null, daemonLifeAt: NOW - MINUTE })).toBe('rest');
+  expect(duty({ daemonAlive: true, lastLookAt: NOW - 30 * MINUTE, daemonLifeAt: NOW - MINUTE })).toBe('rest');
 });
 
 test('without a daemon, cron looks itself once a minute, also when it comes a little early', () => {

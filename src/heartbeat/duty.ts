@@ -28,8 +28,8 @@ export interface DutyInput {
   readonly intervalMs: number;
   /** The holder of the lock is alive and is an agent. */
   readonly daemonAlive: boolean;
-  /** When that agent was started: it has three intervals for its first look. */
-  readonly daemonSince?: number | null;
+  /** Another sign of life of that agent: when it was started, or last made progress. It has three intervals from there too. */
+  readonly daemonLifeAt?: number | null;
   /** Something else (systemd) starts the daemon again when it ends. */
   readonly supervised?: boolean;
 }
@@ -44,7 +44,7 @@ export type Duty = 'rest' | 'look' | 'start' | 'replace';
 export function heartbeatDuty(input: DutyInput): Duty {
   const { now, lastLookAt, intervalMs } = input;
   if (input.daemonAlive) {
-    const signs = [lastLookAt, input.daemonSince ?? null];
+    const signs = [lastLookAt, input.daemonLifeAt ?? null];
     return signs.every((sign) => isLate(now, sign, intervalMs)) ? 'replace' : 'rest';
   }
   if (intervalMs < CRON_TICK_MS && !input.supervised) return 'start';
