@@ -29,11 +29,21 @@ export function readNodeinfo(folder: string | null): Labels {
     .sort()
     .slice(0, FILES_MAX)) {
     const key = name.slice(0, -'.txt'.length);
-    if (NOTES.has(key) || !/^[A-Za-z0-9][\w.-]{0,62}$/.test(key)) continue;
+    if (!isFact(key)) continue;
     const value = readValue(join(folder, name));
     if (value !== null) labels[LABEL_OF[key] ?? key] = value;
   }
   return labels;
+}
+
+/** The name of the file (without `.txt`) that gives a host this label; null when no file can. */
+export function factOfLabel(label: string): string | null {
+  const fact = Object.keys(LABEL_OF).find((name) => LABEL_OF[name] === label) ?? label;
+  return isFact(fact) ? fact : null;
+}
+
+function isFact(name: string): boolean {
+  return !NOTES.has(name) && /^[A-Za-z0-9][\w.-]{0,62}$/.test(name);
 }
 
 function readValue(file: string): string | null {

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { checkCloudConfig, needsCloudInit } from '../../tests/support/cloud-init.ts';
 import { tempFolder } from '../../tests/support/temp.ts';
+import { readNodeinfo } from '../config/nodeinfo.ts';
 import {
   type CloudInitOptions,
   defaultInstall,
@@ -93,6 +94,15 @@ describe('cloud-config', () => {
     ]);
     expect(cloud.write_files.at(-1)?.content).toContain('--nodeinfo /root/nodeinfo');
     expect(cloud.write_files.at(-1)?.content).not.toContain('--label');
+  });
+
+  test('the files are read back as the labels that were asked for; what no file can say is said to pullyu', () => {
+    using folder = tempFolder('cloud');
+    const labels = { part: 'app1', stack: 's1', deployment: `it's "prod"`, 'x.y': 'a b' };
+    const cloud = config({ nodeinfo: folder.path, labels: { ...labels, state: 'mine' } });
+    for (const { path, content } of cloud.write_files.slice(0, -1)) writeFileSync(path, content);
+    expect(readNodeinfo(folder.path)).toEqual(labels);
+    expect(cloud.write_files.at(-1)?.content).toContain('--label state=mine');
   });
 
   test('known hosts are added to the machine’s, for ssh remotes refuse a host that they do not know', () => {

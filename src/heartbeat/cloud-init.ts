@@ -1,5 +1,6 @@
 /** User data for a cloud: one document that makes a bare machine a pullyu host. It never holds a secret. */
 import { Document, type Scalar, stringify, visit } from 'yaml';
+import { factOfLabel } from '../config/nodeinfo.ts';
 import { PullyuError } from '../errors.ts';
 import type { Labels } from '../model/labels.ts';
 import { renderFirstBootScript } from './first-boot.ts';
@@ -35,9 +36,6 @@ const SCRIPT = '/root/pullyu-first-boot.sh';
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference of CloudFormation
 const STACK_NAME = '${AWS::StackName}';
 
-/** The names of node facts that are not the names of their labels. */
-const FACT_OF_LABEL: Readonly<Record<string, string>> = { part: 'nodepart', stack: 'stackkey' };
-
 /**
  * A `#cloud-config` document.
  * @throws PullyuError for a URL with a secret in it, a label that is no file name, or more than a cloud accepts.
@@ -68,8 +66,12 @@ export function renderCloudFormation(options: CloudInitOptions, form: 'yaml' | '
 
 function cloudConfig(options: CloudInitOptions): unknown {
   const { nodeinfo, labels } = options;
-  const facts =
-    nodeinfo === null ? [] : Object.entries(labels).map(([label, value]) => factFile(nodeinfo, label, value));
+  const facts = Object.entries(labels).flatMap(([label, value]) => {
+    const name = nodeinfo === null ? null : factOfLabel(label);
+    return name === null
+      ? []
+      : [{ path: `${nodeinfo}/${name}.txt`, permissions: '0644', content: `${value}\n` }];
+  });
   const knownHosts = {
     path: '/etc/ssh/ssh_known_hosts',
     append: true,
@@ -89,11 +91,6 @@ function cloudConfig(options: CloudInitOptions): unknown {
   };
 }
 
-function factFile(folder: string, label: string, value: string) {
-  const name = Object.hasOwn(FACT_OF_LABEL, label) ? FACT_OF_LABEL[label] : label;
-  return { path: `${folder}/${name}.txt`, permissions: '0644', content: `${value}\n` };
-}
-
 function bootstrapWords(options: CloudInitOptions): string[] {
   const words = [options.url];
   const add = (flag: string, value: string | null) => {
@@ -105,8 +102,8 @@ function bootstrapWords(options: CloudInitOptions): string[] {
   add('--interval', options.interval);
   add('--nodeinfo', options.nodeinfo);
   add('--heartbeat', options.heartbeat);
-  if (options.nodeinfo === null) {
-    for (const [key, value] of Object.entries(options.labels)) add('--label', `${key}=${value}`);
+  for (const [key, value] of Object.entries(options.labels)) {
+    if (options.nodeinfo === null || factOfLabel(key) === null) add('--label', `${key}=${value}`);
   }
   return words;
 }
