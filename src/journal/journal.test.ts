@@ -21,7 +21,7 @@ import { compactRecords, formatJournal } from './compact.ts';
 import { emptyState, foldRecord, type JournalState, RUNS_IN_MEMORY } from './fold.ts';
 import { type Disk, openJournal, realDisk } from './open.ts';
 import { parseJournal } from './parse.ts';
-import { markerOf, readJournal, stampJournal } from './read.ts';
+import { markerOf, readJournal } from './read.ts';
 import { formatRecord, type JournalRecord, type StoredRecord } from './record.ts';
 
 let folder: string;
@@ -217,20 +217,6 @@ test('history in memory is bounded; open runs and last successes stay', () => {
   const again = fold(compactRecords(state));
   expect(again.memory).toEqual(state.memory);
   expect([...again.open]).toEqual([...state.open]);
-});
-
-test('its stamp changes with every record and every rewrite, and not without', () => {
-  expect(stampJournal(file)).toBe('');
-  const journal = open({ compactAboveBytes: 0 });
-  const stamps = [stampJournal(file)];
-  journal.append({ type: 'resumed' });
-  stamps.push(stampJournal(file));
-  journal.compactIfLarge();
-  stamps.push(stampJournal(file));
-  journal.close();
-  open().close();
-  expect(new Set(stamps).size).toBe(3);
-  expect(stampJournal(file)).toBe(stamps[2]);
 });
 
 // --- what a crash leaves

@@ -1,5 +1,5 @@
 /** Reading a journal, without any lock: by `status`, `history`, `why`, while the agent may be writing. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { errnoOf, PullyuError } from '../errors.ts';
 import type { ActionKey } from '../model/action.ts';
 import type { CommitId } from '../model/ids.ts';
@@ -72,13 +72,4 @@ export function parseFile(file: string): ParsedJournal | null {
   throw new PullyuError('journal-damaged', `expected the journal of this host in ${file}, found ${found}`, {
     hint: `restore it from a backup; removing ${file} and ${markerOf(file)} makes this host new: everything runs again, also what runs only once`,
   });
-}
-
-/**
- * Changes with every record and every rewrite; one stat. Who kept what follows from a journal need not read it again while its
- * stamp is the same. Empty without a journal.
- */
-export function stampJournal(file: string): string {
-  const stats = statSync(file, { throwIfNoEntry: false });
-  return stats === undefined ? '' : `${stats.ino}-${stats.size}-${stats.mtimeMs}`;
 }

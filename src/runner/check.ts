@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import type { Argv } from '../model/action.ts';
 import type { RunResult } from '../model/run.ts';
 import { outputTail } from './output.ts';
-import { isStarted, type RunSpec } from './spec.ts';
+import { isStarted, type RunSpec, type StartedRun } from './spec.ts';
 import { type RunnerOptions, startRun } from './start.ts';
 
 export interface CheckAnswer {
@@ -20,21 +20,31 @@ const TAIL_BYTES = 2_000;
 
 /**
  * Runs `check` as the action would be run: same user, environment, tree; its folder is beside that of the run and goes away.
- * @param spec Of the run that it is about. Its deadline is the action's or a minute, whichever is shorter.
+ * @param spec Of the run that it is about. Its deadline is the action's or a minute, whichever is shorter;
+ *   an abort ends it (then it failed).
  */
 export async function runCheck(
   spec: RunSpec,
   check: Argv,
-  options: RunnerOptions = {},
+  options: RunnerOptions & { readonly signal?: AbortSignal } = {},
 ): Promise<CheckAnswer> {
   const timeoutMs = Math.min(spec.intent.timeoutMs, CHECK_TIMEOUT_MS);
   const runFolder = `${spec.runFolder}.check`;
   rmSync(runFolder, { recursive: true, force: true });
   const run = startRun({ ...spec, argv: check, runFolder, intent: { ...spec.intent, timeoutMs } }, options);
-  const result = isStarted(run) ? await run.done : run;
+  const result = isStarted(run) ? await waitFor(run, options.signal) : run;
   const tail = isStarted(run) ? outputTail(run.outputFile, TAIL_BYTES) : '';
   rmSync(runFolder, { recursive: true, force: true });
   return { ...answerOf(result), tail };
+}
+
+async function waitFor(run: StartedRun, signal: AbortSignal | undefined): Promise<RunResult> {
+  const end = () => run.end('superseded');
+  signal?.addEventListener('abort', end, { once: true });
+  if (signal?.aborted) end();
+  const result = await run.done;
+  signal?.removeEventListener('abort', end);
+  return result;
 }
 
 function answerOf(result: RunResult): Pick<CheckAnswer, 'answer' | 'note'> {

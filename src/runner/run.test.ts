@@ -286,6 +286,9 @@ test('the check answers by its exit code', async () => {
     answer: 'failed',
     note: 'the check did not answer: ended by SIGKILL',
   });
+  writeScript(join(spec.tree, 'check.sh'), 'sleep 300');
+  const aborted = await runCheck(spec, ['check.sh'], { launcher: 'direct', signal: AbortSignal.abort() });
+  expect(aborted).toMatchObject({ answer: 'failed', note: 'the check did not answer: superseded' });
   rmSync(join(spec.tree, 'check.sh'));
   expect(await runCheck(spec, ['check.sh'])).toMatchObject({
     answer: 'failed',

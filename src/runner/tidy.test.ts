@@ -1,8 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { tempFolder } from '../../tests/support/temp.ts';
 import { actionKey } from '../model/action.ts';
+import { RUN_MARK } from './environment.ts';
 import { type TidyOptions, tidyRuns } from './tidy.ts';
 
 const limits = { runsKeptPerAction: 3, runsMaxBytes: 1_000_000, outputMaxBytes: 1_000 };
@@ -37,12 +40,21 @@ test('a log that a left-behind daemon goes on filling is cut', () => {
   expect(statSync(join(folder.path, 'r0', 'output.log')).size).toBeLessThan(1_100);
 });
 
-test('the caller may know the action; folders that nobody knows are bounded too; checks of the past go', () => {
+test('a folder that tells nothing goes, unless the caller knows its action', () => {
   using folder = tempFolder();
-  for (let i = 0; i < 5; i++) mkdirSync(join(folder.path, `unknown${i}`));
-  makeRun(folder.path, 'r1');
-  makeRun(folder.path, 'r1.check');
-  const actionOf = (run: string) => (run === 'r1' ? actionKey('it', 'shop') : null);
-  expect(tidyRuns(folder.path, options({ actionOf })).sort()).toEqual(['r1.check', 'unknown0', 'unknown1']);
-  expect(existsSync(join(folder.path, 'r1'))).toBe(true);
+  for (let i = 0; i < 3; i++) mkdirSync(join(folder.path, `empty${i}`));
+  const actionOf = (run: string) => (run === 'empty1' ? actionKey('it', 'shop') : null);
+  expect(tidyRuns(folder.path, options({ actionOf, open: new Set(['empty0']) }))).toEqual(['empty2']);
+});
+
+test('a check whose agent died goes, with its processes', async () => {
+  using folder = tempFolder();
+  makeRun(folder.path, 'tidy-test.check');
+  const left = spawn('sleep', ['300'], {
+    env: { PATH: process.env.PATH, [RUN_MARK]: 'tidy-test' },
+    stdio: 'ignore',
+  });
+  await once(left, 'spawn');
+  expect(tidyRuns(folder.path, options())).toEqual(['tidy-test.check']);
+  expect(await once(left, 'exit')).toEqual([null, 'SIGKILL']);
 });

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { type ActionKey, actionKey } from '../model/action.ts';
 import type { Limits } from '../model/host.ts';
+import { processesMarked, signalProcess } from '../system/processes.ts';
+import { RUN_MARK } from './environment.ts';
 import { boundOutput } from './output.ts';
 import { readRunFile, runFiles } from './run-files.ts';
 
@@ -22,21 +24,23 @@ interface Folder {
 
 /**
  * Cuts logs that a left-behind daemon goes on filling, then removes whole folders: those above the number per action, then the
- * oldest until the sum is within its limit. Names sort by start time. A folder of which nobody knows the action counts for
- * an action of its own.
+ * oldest until the sum is within its limit. Names sort by start time. A folder that tells nothing (reserved, then not used) goes,
+ * and so does a check whose agent died, with what is left of it.
  * @returns the names of the removed folders.
  */
 export function tidyRuns(runsFolder: string, options: TidyOptions): string[] {
   const kept: Folder[] = [];
   const removed: string[] = [];
-  const counts = new Map<string, number>();
+  const counts = new Map<ActionKey, number>();
   for (const name of listNewestFirst(runsFolder)) {
     const path = join(runsFolder, name);
-    if (options.open.has(name.replace(/\.check$/, ''))) continue;
-    const key = options.actionOf?.(name) ?? actionIn(path);
-    const count = (counts.get(key) ?? 0) + 1;
-    counts.set(key, count);
-    if (count > options.limits.runsKeptPerAction || name.endsWith('.check')) {
+    const id = name.replace(/\.check$/, '');
+    if (options.open.has(id)) continue;
+    if (id !== name) endLeftovers(id);
+    const key = id === name ? (options.actionOf?.(name) ?? actionIn(path)) : null;
+    const count = key === null ? 0 : (counts.get(key) ?? 0) + 1;
+    if (key !== null) counts.set(key, count);
+    if (key === null || count > options.limits.runsKeptPerAction) {
       removed.push(name);
       continue;
     }
@@ -61,9 +65,14 @@ function listNewestFirst(folder: string): string[] {
   }
 }
 
-function actionIn(folder: string): string {
+function actionIn(folder: string): ActionKey | null {
   const file = readRunFile(runFiles(folder).spec);
-  return file === null ? '' : actionKey(file.repo, file.action);
+  return file === null ? null : actionKey(file.repo, file.action);
+}
+
+/** A check removes its folder when it is done, and the run of the same id comes after it: so none has begun. */
+function endLeftovers(id: string): void {
+  for (const left of processesMarked(RUN_MARK, id)) signalProcess(left, 'SIGKILL');
 }
 
 /** Of the files directly in it; a run folder has no others. */
