@@ -1,6 +1,8 @@
 /** The probe of an action: is it needed at all? */
 import { rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Argv } from '../model/action.ts';
+import type { RunId } from '../model/ids.ts';
 import type { RunResult } from '../model/run.ts';
 import { outputTail } from './output.ts';
 import { isStarted, type RunSpec, type StartedRun } from './spec.ts';
@@ -29,9 +31,14 @@ export async function runCheck(
   options: RunnerOptions & { readonly signal?: AbortSignal } = {},
 ): Promise<CheckAnswer> {
   const timeoutMs = Math.min(spec.intent.timeoutMs, CHECK_TIMEOUT_MS);
-  const runFolder = `${spec.runFolder}.check`;
+  // A mark (and unit) of its own: what a check leaves is not the run's.
+  const id = `${spec.intent.id}.check` as RunId;
+  const runFolder = join(dirname(spec.runFolder), id);
   rmSync(runFolder, { recursive: true, force: true });
-  const run = startRun({ ...spec, argv: check, runFolder, intent: { ...spec.intent, timeoutMs } }, options);
+  const run = startRun(
+    { ...spec, argv: check, runFolder, intent: { ...spec.intent, id, timeoutMs } },
+    options,
+  );
   const result = isStarted(run) ? await waitFor(run, options.signal) : run;
   const tail = isStarted(run) ? outputTail(run.outputFile, TAIL_BYTES) : '';
   rmSync(runFolder, { recursive: true, force: true });

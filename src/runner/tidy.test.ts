@@ -51,7 +51,7 @@ test('a check whose agent died goes, with its processes', async () => {
   using folder = tempFolder();
   makeRun(folder.path, 'tidy-test.check');
   const left = spawn('sleep', ['300'], {
-    env: { PATH: process.env.PATH, [RUN_MARK]: 'tidy-test' },
+    env: { PATH: process.env.PATH, [RUN_MARK]: 'tidy-test.check' },
     stdio: 'ignore',
   });
   await once(left, 'spawn');

@@ -36,7 +36,7 @@ export function tidyRuns(runsFolder: string, options: TidyOptions): string[] {
     const path = join(runsFolder, name);
     const id = name.replace(/\.check$/, '');
     if (options.open.has(id)) continue;
-    if (id !== name) endLeftovers(id);
+    if (id !== name) endLeftovers(name);
     const key = id === name ? (options.actionOf?.(name) ?? actionIn(path)) : null;
     const count = key === null ? 0 : (counts.get(key) ?? 0) + 1;
     if (key !== null) counts.set(key, count);
@@ -70,9 +70,9 @@ function actionIn(folder: string): ActionKey | null {
   return file === null ? null : actionKey(file.repo, file.action);
 }
 
-/** A check removes its folder when it is done, and the run of the same id comes after it: so none has begun. */
-function endLeftovers(id: string): void {
-  for (const left of processesMarked(RUN_MARK, id)) signalProcess(left, 'SIGKILL');
+/** A check removes its folder when it is done; no agent waits for this one any more. */
+function endLeftovers(check: string): void {
+  for (const left of processesMarked(RUN_MARK, check)) signalProcess(left, 'SIGKILL');
 }
 
 /** Of the files directly in it; a run folder has no others. */
