@@ -1,8 +1,9 @@
 /** Makes the files of a slot those of a commit. Git does it with the clone's settings; the slot's own are not asked. */
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import type { CommitId } from '../model/ids.ts';
-import { fail, ok, type Result } from '../model/trouble.ts';
+import { fail, ok, type Result, trouble } from '../model/trouble.ts';
 import { exec } from '../system/exec.ts';
+import { freeBytes } from '../system/files.ts';
 import type { Clone } from './clone.ts';
 import { printable } from './printable.ts';
 import { TEMP_NAME } from './scan-path.ts';
@@ -12,6 +13,8 @@ import { parseChanges, parseNames } from './tree-listing.ts';
 
 const CHECKOUT_TIMEOUT_MS = 60 * 60_000;
 const SYNC_TIMEOUT_MS = 10 * 60_000;
+/** With less than this free a failed write was for want of space. */
+const NO_SPACE_BYTES = 1024 * 1024;
 /** Names of edited files that are told. */
 const NAMES_MAX = 100;
 
@@ -142,5 +145,11 @@ async function inSlot(
     timeoutMs: CHECKOUT_TIMEOUT_MS,
     config: ['index.version=4', 'index.skipHash=false', 'core.untrackedCache=false', ...o.config],
   });
-  return done.ok ? ok(null) : done;
+  if (done.ok) return ok(null);
+  // "unable to write file" does not say why.
+  if (isCloneTrouble(done.trouble) && freeBytes(slot.path) < NO_SPACE_BYTES) {
+    const hint = 'free some space; the next look goes on by itself';
+    return fail(trouble('disk-full', `no space is left to ${doing}`, { hint }));
+  }
+  return done;
 }

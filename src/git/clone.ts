@@ -285,7 +285,11 @@ export function openClone(paths: Paths, repo: RepoConfig, o: CloneOptions): Clon
     async fetch(answer, more = {}) {
       const signal = more.signal ? AbortSignal.any([more.signal, closing.signal]) : closing.signal;
       const fetched = await guarded(() => fetchHere(answer, signal), answer.url);
-      if (!fetched.ok) return fetched;
+      if (!fetched.ok) {
+        // Now, and not at the next fetch: a partial pack may be what fills the disk.
+        sweepClone(dir);
+        return fetched;
+      }
       known.add(fetched.value);
       mended = false;
       if (lastUrl() !== answer.url) {

@@ -120,14 +120,16 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
 
   /** A damaged clone is mended once on the way; the next fetch replaces it when that was not enough. */
   const buildHealing = async (slot: Slot, commit: CommitId): Promise<Result<{ path: string }>> => {
-    const first = await guarded(() => build(slot, commit));
-    if (first.ok) return ok({ path: slot.path });
-    if (!isCloneTrouble(first.trouble)) return first;
-    clone.reportDamage(first.trouble);
-    const second = await guarded(() => build(slot, commit));
-    if (second.ok) return ok({ path: slot.path });
-    if (isCloneTrouble(second.trouble)) clone.reportDamage(second.trouble);
-    return second;
+    let built = await guarded(() => build(slot, commit));
+    if (!built.ok && isCloneTrouble(built.trouble)) {
+      clone.reportDamage(built.trouble);
+      built = await guarded(() => build(slot, commit));
+      if (!built.ok && isCloneTrouble(built.trouble)) clone.reportDamage(built.trouble);
+    }
+    if (built.ok) return ok({ path: slot.path });
+    // Half a tree must not be what keeps the disk full: its record says `building`, it is made anew.
+    if (built.trouble.code === 'disk-full') rmSync(slot.path, { recursive: true, force: true });
+    return built;
   };
 
   /** One rename. Before it the old tree is current, after it the new one. */
