@@ -30,7 +30,7 @@ export interface SendOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * Takes the body of a 200 (decoded) piece by piece. `true`: enough, the answer is complete for us; what still comes is
-   * thrown away, up to a limit that keeps the connection worth keeping.
+   * awaited and thrown away so that the connection can be kept, unless it is much.
    */
   readonly onBody: (chunk: Buffer) => boolean;
 }
@@ -160,7 +160,7 @@ function sendOnce(
     const req = request(options);
     let answer: IncomingMessage | null = null;
     let settled = false;
-    /** `onBody` has all that it wants. */
+    /** `onBody` has all that it wants: from now on nothing can go wrong, only the connection be lost. */
     let done = false;
     let received = 0;
     let said = '';
@@ -173,41 +173,41 @@ function sendOnce(
     };
     const giveUp = (why: HttpFailure['why'], error: Error | null = null) => {
       clearTimeout(timer);
-      if (!done) settle({ failure: { why, phase: phaseOf(req, answer), error } });
+      if (done && answer) settle(answered(answer));
+      else settle({ failure: { why, phase: phaseOf(req, answer), error } });
       req.destroy();
     };
+    const answered = (res: IncomingMessage): HttpAnswer => ({
+      status: res.statusCode ?? 0,
+      rawHeaders: res.rawHeaders,
+      said,
+    });
     const onAbort = () => giveUp('aborted');
     const timer = setTimeout(giveUp, Math.max(1, o.deadline - performance.now()), 'deadline');
-    if (o.signal?.aborted) return onAbort();
-    aborts.add(onAbort);
 
     req.on('error', (error) => {
-      clearTimeout(timer);
-      if (answer === null && req.reusedSocket && isReset(error)) settle('stale');
-      else if (!done) settle({ failure: { why: 'error', phase: phaseOf(req, answer), error } });
+      if (answer === null && req.reusedSocket && isReset(error)) {
+        clearTimeout(timer);
+        settle('stale');
+      } else giveUp('error', error);
     });
     req.on('response', (res) => {
       answer = res;
       const isWanted = res.statusCode === 200;
-      const finish = () => settle({ status: res.statusCode ?? 0, rawHeaders: res.rawHeaders, said });
+      done = !isWanted;
       const onData = (chunk: Buffer) => {
         received += chunk.length;
-        if (done || !isWanted) {
+        if (done) {
           if (!isWanted && said.length < SAID_MAX_BYTES) said += chunk.toString('latin1', 0, SAID_MAX_BYTES);
-          if (received <= REST_MAX_BYTES) return;
-          clearTimeout(timer);
-          finish();
-          req.destroy();
+          if (received > REST_MAX_BYTES) giveUp('too-large');
         } else if (o.onBody(chunk)) {
           received = 0;
           done = true;
-          // The end has mostly come along, and with it the connection is free again before anybody asks for it.
-          setImmediate(finish);
         } else if (received > BODY_MAX_BYTES) giveUp('too-large');
       };
       const onEnd = () => {
         clearTimeout(timer);
-        finish();
+        settle(answered(res));
       };
       const onBodyError = (error: Error) => giveUp('error', error);
       res.on('error', onBodyError);
@@ -220,6 +220,8 @@ function sendOnce(
         res.on('data', onData).on('end', onEnd);
       }
     });
+    if (o.signal?.aborted) return onAbort();
+    aborts.add(onAbort);
     if (body === null) req.end();
     else req.end(body);
   });

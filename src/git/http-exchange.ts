@@ -53,7 +53,7 @@ export function createExchange(repo: Pick<RepoConfig, 'remotes' | 'access'>, o: 
       },
     });
     if ('status' in outcome && outcome.status === 200) {
-      const problem = troubleOf200(at, outcome, reader, question.contentType, first);
+      const problem = troubleOf200(at, outcome, reader, question.contentType, { first, header });
       return problem === null ? { reader } : { trouble: problem, isUnclear: true };
     }
     const context = {
@@ -77,7 +77,7 @@ export function createExchange(repo: Pick<RepoConfig, 'remotes' | 'access'>, o: 
       };
     }
     const retryAfter = rawHeader(outcome.rawHeaders, 'retry-after');
-    const problem = troubleFromStatus(status, retryAfter, outcome.said, context);
+    const problem = troubleFromStatus(status, retryAfter, redacted(outcome.said, header), context);
     return {
       trouble: problem,
       isUnclear: problem.code === 'not-found' || problem.code === 'not-git',
@@ -103,16 +103,17 @@ function troubleOf200(
   answer: HttpAnswer,
   reader: RefReader,
   contentType: string,
-  first: Buffer | null,
+  { first, header }: { first: Buffer | null; header: string | null },
 ): Trouble | null {
   if (first === null) return wrongAnswer(at, 'an empty body', 'empty-answer');
   const found = rawHeader(answer.rawHeaders, 'content-type') ?? 'no content type';
-  if (!found.startsWith(contentType)) return notOurType(at, found, first.toString('latin1', 0, 512));
+  const start = () => redacted(first.toString('latin1', 0, 1024), header);
+  if (!found.startsWith(contentType)) return notOurType(at, found, start());
   if (reader.error !== null) {
     const code = /not (exported|found)|denied/i.test(reader.error) ? 'not-found' : 'git-failed';
-    return wrongAnswer(at, `the message "${reader.error}"`, code);
+    return wrongAnswer(at, `the message "${redacted(reader.error, header)}"`, code);
   }
-  if (reader.broken !== null) return wrongAnswer(at, `"${reader.broken}"`, 'not-git');
+  if (reader.broken !== null) return wrongAnswer(at, `something else${quoteBody(start())}`, 'not-git');
   return reader.isComplete ? null : wrongAnswer(at, 'only the beginning of one', 'empty-answer');
 }
 
@@ -122,6 +123,15 @@ function notOurType(at: Place, found: string, start: string): Trouble {
     return wrongAnswer(at, 'a folder of plain files ("dumb" HTTP)', 'not-git', hint);
   }
   return wrongAnswer(at, `${printable(found, 60)}${quoteBody(start)}`, 'not-git');
+}
+
+/** A server may repeat what it was sent. */
+function redacted(said: string, header: string | null): string {
+  if (header === null) return said;
+  const encoded = header.slice('Basic '.length);
+  const pair = Buffer.from(encoded, 'base64').toString();
+  const password = pair.slice(pair.indexOf(':') + 1);
+  return [encoded, password].filter(Boolean).reduce((text, secret) => text.replaceAll(secret, '***'), said);
 }
 
 const HINTS: Partial<Record<TroubleCode, string>> = {

@@ -81,7 +81,10 @@ async function highestTag(pattern: string, refs: readonly Ref[]): Promise<Ref | 
     const name = ref.name.slice('refs/tags/'.length);
     if (!matches(name)) continue;
     const version = versionIn(name, (text) => semver.parse(text));
-    if (version && (best === undefined || version.compareBuild(best.version) > 0)) best = { ref, version };
+    if (version === null) continue;
+    const order =
+      best === undefined ? 1 : version.compare(best.version) || version.compareBuild(best.version);
+    if (order > 0) best = { ref, version };
   }
   return best?.ref;
 }

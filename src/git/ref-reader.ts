@@ -108,6 +108,7 @@ function createVisitor(filter: RefFilter, what: 'answer' | 'advertisement', stat
   const most = 'first' in filter ? filter.first : Number.POSITIVE_INFINITY;
   const { refs } = state;
   let phase: Phase = what === 'answer' ? 'answer' : 'start';
+  let afterService = false;
 
   return (mark, bytes, start, end) => {
     if (mark !== 4) return onMark(mark);
@@ -129,14 +130,22 @@ function createVisitor(filter: RefFilter, what: 'answer' | 'advertisement', stat
 
   function onMark(mark: 0 | 1 | 2): boolean {
     // `# service=git-upload-pack` is followed by a flush of its own.
-    if (phase === 'start') return mark === 0;
+    if (afterService && mark === 0) {
+      afterService = false;
+      return true;
+    }
+    // An empty repository of a git before 2.41: v0 without a line.
+    if (phase === 'start') state.version = 0;
     if (mark !== 0) return fault('a mark in the middle of the list');
     state.isComplete = true;
     return false;
   }
 
   function onStart(bytes: Buffer, start: number, end: number): boolean {
-    if (startsWith(bytes, start, end, '# service=')) return true;
+    if (startsWith(bytes, start, end, '# service=')) {
+      afterService = true;
+      return true;
+    }
     if (startsWith(bytes, start, end, 'version 2')) {
       state.version = 2;
       phase = 'capabilities';
