@@ -112,7 +112,7 @@ needsProgram(...WEB)(
     });
     await using host = createHost({
       interval: '100ms',
-      repos: { it: { remotes: [nginx.url(remote.path)], track: 'main', credentialsFile: file } },
+      repos: { it: { remotes: [nginx.url(remote.path)], track: 'main', credentials: file } },
     });
     await host.start();
     await host.untilApplied(first);

@@ -68,7 +68,7 @@ const KINDS: readonly Kind[] = [
       const nginx = await startNginx({ folder: remote.folder, basicAuth });
       const file = join(folder, 'credentials');
       writeFileSync(file, `username=host\npassword=${PASSWORD}\n`, { mode: 0o600 });
-      return { url: nginx.url(remote.path), access: { credentialsFile: file }, close: nginx.close };
+      return { url: nginx.url(remote.path), access: { credentials: file }, close: nginx.close };
     },
   },
   {
@@ -76,7 +76,7 @@ const KINDS: readonly Kind[] = [
     needs: WEB,
     serve: async (remote) => {
       const nginx = await startNginx({ folder: remote.folder, tls: 'good' });
-      return { url: nginx.url(remote.path), access: { tlsCa: nginx.ca }, close: nginx.close };
+      return { url: nginx.url(remote.path), access: { tls: { ca: nginx.ca } }, close: nginx.close };
     },
   },
   {
@@ -94,9 +94,7 @@ const KINDS: readonly Kind[] = [
       const answer = `echo username=host; echo password=${PASSWORD}`;
       writeFileSync(helper, `#!/bin/sh\ntest "$1" = get && { ${answer}; } || true\n`, { mode: 0o755 });
       const access = {
-        tlsCa: nginx.ca,
-        tlsCert: nginx.client.cert,
-        tlsKey: nginx.client.key,
+        tls: { ca: nginx.ca, ...nginx.client },
         credentialHelper: helper,
       };
       return { url: nginx.url(remote.path), access, close: nginx.close };
@@ -120,7 +118,7 @@ const KINDS: readonly Kind[] = [
     },
   },
   {
-    name: 'https through a proxy of host.yaml that asks for a password',
+    name: 'https through a proxy that asks for a password',
     needs: WEB,
     serve: async (remote) => {
       const nginx = await startNginx({ folder: remote.folder, tls: 'good' });
@@ -128,7 +126,7 @@ const KINDS: readonly Kind[] = [
       const withPassword = proxy.url.replace('://', `://u:${PASSWORD}@`);
       return {
         url: nginx.url(remote.path),
-        access: { tlsCa: nginx.ca },
+        access: { tls: { ca: nginx.ca } },
         env: { https_proxy: withPassword },
         check: () => expect(proxy.requests()[0]).toBe(`CONNECT localhost:${nginx.port}`),
         close: async () => {
@@ -152,7 +150,7 @@ const KINDS: readonly Kind[] = [
 
 async function serveSsh(remote: Remote, acceptProtocol: boolean): Promise<Served> {
   const sshd = await startSshd({ bare: remote.bare, acceptProtocol });
-  const access = { sshKey: sshd.key, sshKnownHosts: sshd.knownHosts };
+  const access = { ssh: { key: sshd.key, knownHosts: sshd.knownHosts } };
   return {
     url: sshd.url,
     access,
@@ -186,7 +184,7 @@ for (const kind of KINDS) {
       const agent = await host.start();
       const second = await remote.publish(say('two'));
       const status = await host.untilApplied(second);
-      expect(status.repos[0]).toMatchObject({ name: 'it', track: 'main', remote: served.url, seen: second });
+      expect(status.repos[0]).toMatchObject({ name: 'it', remote: served.url, seen: second });
       expect(said(host)).toEqual(['one', 'two']);
       expect((await host.history()).map(({ outcome, commit }) => [outcome, commit])).toEqual([
         ['ok', second],

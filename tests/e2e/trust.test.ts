@@ -17,14 +17,16 @@ describe('over TLS', () => {
   let remote: Remote;
   let nginx: Nginx;
   let host: TestHost;
-  const repo = (tlsCa: string) => ({ it: { remotes: [nginx.url(remote.path)], track: 'main', tlsCa } });
 
   beforeAll(async () => {
     if (!WEB.every(findProgram)) return;
     remote = await createRemote();
     const first = await remote.publish(sayRepository('the beginning'));
     nginx = await startNginx({ folder: remote.folder, tls: 'good' });
-    host = createHost({ interval: '100ms', repos: repo(nginx.ca) });
+    host = createHost({
+      interval: '100ms',
+      repos: { it: { remotes: [nginx.url(remote.path)], tls: { ca: nginx.ca } } },
+    });
     await host.start();
     await host.untilApplied(first);
   });
@@ -73,7 +75,7 @@ describe('over ssh', () => {
     remote = await createRemote();
     const first = await remote.publish(sayRepository('the beginning'));
     sshd = await startSshd({ bare: remote.bare });
-    const access = { sshKey: sshd.key, sshKnownHosts: sshd.knownHosts };
+    const access = { ssh: { key: sshd.key, knownHosts: sshd.knownHosts } };
     host = createHost({
       interval: '200ms',
       repos: { it: { remotes: [sshd.url], track: 'main', ...access } },
