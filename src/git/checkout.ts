@@ -1,11 +1,11 @@
 /** Makes the files of a slot those of a commit. Git does it with the clone's settings; the slot's own are not asked. */
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import type { CommitId } from '../model/ids.ts';
+import { printable } from '../model/printable.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
 import { exec } from '../system/exec.ts';
 import { freeBytes } from '../system/files.ts';
 import type { Clone } from './clone.ts';
-import { printable } from './printable.ts';
 import { TEMP_NAME } from './scan-path.ts';
 import { hasIndex, type Slot } from './slot.ts';
 import { isCloneTrouble, troubleFromGit } from './stderr.ts';
@@ -128,6 +128,7 @@ function output(slot: Slot, args: readonly string[], o: CheckoutOptions): Promis
   return o.clone.git.read([`--work-tree=${slot.path}`, ...args], {
     doing: 'look at files of the tree',
     env: { GIT_INDEX_FILE: slot.index },
+    config: o.config,
   });
 }
 

@@ -1,5 +1,4 @@
 /** Reading a clone: git with the clone's own settings, answers as values or troubles. */
-import { type CommitId, isCommitId } from '../model/ids.ts';
 import { fail, ok, type Result } from '../model/trouble.ts';
 import type { ExecResult } from '../system/exec.ts';
 import { type GitOptions, runGit } from './run.ts';
@@ -128,10 +127,4 @@ function missing(oid: string) {
     remote: null,
     retryAfterMs: null,
   } as const;
-}
-
-/** The commit id in an answer of one line; null for anything else. */
-export function parseOneCommit(output: Buffer): CommitId | null {
-  const text = output.toString('latin1').trim();
-  return isCommitId(text) ? text : null;
 }

@@ -132,7 +132,7 @@ export function openClone(paths: Paths, repo: RepoConfig, o: CloneOptions): Clon
 
   const git = createCloneGit(dir, async () => {
     const common = { env, signal: closing.signal };
-    if (!blobless) return ok(common);
+    if (!blobless && !repo.lfs) return ok(common);
     const settings = await remote();
     return settings.ok ? ok({ ...common, ...settings.value }) : settings;
   });

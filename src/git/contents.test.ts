@@ -22,6 +22,8 @@ test.each([
   ['apps/shop/', 'path', 'apps/shop'],
   ['./a.sh', 'path', 'a.sh'],
   ['file (1).txt', 'path', 'file (1).txt'],
+  ['a\\[1\\]\\*.sh', 'path', 'a[1]*.sh'],
+  ['a\\[1]/*.sh', 'pattern', ''],
   ['**', 'whole', ''],
   ['**/*', 'whole', ''],
   ['src/*.ts', 'pattern', 'src'],

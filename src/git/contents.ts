@@ -22,7 +22,8 @@ export function shapeOfGlob(glob: string): GlobShape {
   if (text === '' || text === '.' || text === '**' || text === '**/*') return { kind: 'whole', base: '' };
   if (/(?:^|\/)\.{0,2}(?:\/|$)/.test(text)) return { kind: 'nothing', base: '' };
   const folder = text.replace(/\/\*\*(?:\/\*)?$/, '');
-  if (!isMagic(folder)) return { kind: 'path', base: folder };
+  const literal = withoutEscapes(folder);
+  if (literal !== null) return { kind: 'path', base: literal };
   const { base } = picomatch.scan(text, { nonegate: true });
   return { kind: 'pattern', base: base === '.' || isMagic(base) ? '' : base };
 }
@@ -34,6 +35,12 @@ export function createMatcher(glob: string): (path: string) => boolean {
   if (shape.kind === 'nothing') return () => false;
   if (shape.kind === 'path') return (path) => path === shape.base || path.startsWith(`${shape.base}/`);
   return picomatch(glob.replace(/^(?:\.?\/)+/, ''), { dot: true, nonegate: true });
+}
+
+/** The one path that a glob means, its escapes taken out; null when it has to be matched. */
+function withoutEscapes(glob: string): string | null {
+  const bare = glob.replace(/\\./g, '');
+  return isMagic(bare) ? null : glob.replace(/\\(.)/g, '$1');
 }
 
 function isMagic(text: string): boolean {

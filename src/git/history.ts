@@ -1,9 +1,9 @@
 /** Questions about commits of the clone. */
 import { type CommitId, isCommitId } from '../model/ids.ts';
+import { printable } from '../model/printable.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
 import type { CloneGit } from './clone-git.ts';
 import { createMatcher, readPaths, shapeOfGlob } from './contents.ts';
-import { printable } from './printable.ts';
 import { troubleFromGit } from './stderr.ts';
 import { parseNames } from './tree-listing.ts';
 

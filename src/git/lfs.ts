@@ -1,14 +1,22 @@
 /** Large files, for repos whose configuration asks for them. */
-import type { RepoConfig } from '../model/repo.ts';
+import { fail, ok, type Result, trouble } from '../model/trouble.ts';
+import type { CloneGit } from './clone-git.ts';
 
-/** `git -c` that lets git-lfs, and no other filter, work at checkout. Without the program the checkout fails by name. */
-export function lfsConfig(repo: Pick<RepoConfig, 'lfs' | 'remotes'>): string[] {
-  if (!repo.lfs) return [];
-  return [
-    'filter.lfs.process=git-lfs filter-process',
-    'filter.lfs.smudge=git-lfs smudge -- %f',
-    'filter.lfs.clean=git-lfs clean -- %f',
-    'filter.lfs.required=true',
-    ...(repo.remotes[0] === undefined ? [] : [`remote.origin.url=${repo.remotes[0]}`]),
-  ];
+/** `git -c` that lets git-lfs, and no other filter, work at checkout. */
+export const LFS_CONFIG: readonly string[] = [
+  'filter.lfs.process=git-lfs filter-process',
+  'filter.lfs.smudge=git-lfs smudge -- %f',
+  'filter.lfs.clean=git-lfs clean -- %f',
+  'filter.lfs.required=true',
+];
+
+/** Asked before the checkout: git's own complaint about a filter that is missing could be anything. */
+export async function findLfs(git: CloneGit): Promise<Result<null>> {
+  const version = await git.read(['lfs', 'version'], { doing: 'ask git-lfs for its version' });
+  if (version.ok) return ok(null);
+  return fail(
+    trouble('git-missing', 'expected git-lfs for a repo with `lfs: true`, found none', {
+      hint: 'install git-lfs, or take `lfs: true` out of host.yaml',
+    }),
+  );
 }

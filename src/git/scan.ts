@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import type { Limits } from '../model/host.ts';
 import { type CommitId, isCommitId, shortId } from '../model/ids.ts';
+import { printable } from '../model/printable.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
 import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import type { CloneGit } from './clone-git.ts';
-import { printable } from './printable.ts';
 import { refuseLink, refusePath, TEMP_NAME } from './scan-path.ts';
 import { parseChanges, parseTree, type TreeChange } from './tree-listing.ts';
 

@@ -98,12 +98,6 @@ export function linkTemp(slot: Slot, temp: string): boolean {
   return true;
 }
 
-/** The link must be gone where the commit itself holds a folder of this name. */
-export function unlinkTemp(slot: Slot): void {
-  const link = join(slot.path, TEMP_NAME);
-  if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(link);
-}
-
 export function hasIndex(slot: Slot): boolean {
   return existsSync(slot.index);
 }

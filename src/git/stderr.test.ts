@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { PullyuError } from '../errors.ts';
 import { trouble } from '../model/trouble.ts';
 import type { ExecResult } from '../system/exec.ts';
-import { TroubleError, troubleFromError, troubleFromGit } from './stderr.ts';
+import { isCloneTrouble, TroubleError, troubleFromError, troubleFromGit } from './stderr.ts';
 
 function result(stderr: string, more: Partial<ExecResult> = {}): ExecResult {
   return { ended: 'exited', exitCode: 128, signal: null, stdout: Buffer.alloc(0), stderr, ...more };
@@ -78,10 +78,22 @@ test('ends of all kinds have a name', () => {
   expect(of({ ended: 'timed-out' })).toBe('silent');
   expect(of({ ended: 'timed-out' }, null)).toBe('git-failed');
   expect(of({ ended: 'too-much-output' })).toBe('limit');
-  expect(of({ exitCode: null, signal: 'SIGKILL' })).toBe('limit');
+  expect(of({ exitCode: null, signal: 'SIGKILL' })).toBe('git-failed');
   expect(of({ exitCode: null, signal: 'SIGXFSZ' })).toBe('limit');
   expect(of({ exitCode: 127 })).toBe('git-missing');
   expect(of({})).toBe('git-failed');
+});
+
+test('the clone is to blame for what is not understood, and for nothing that has another cause', () => {
+  const blames = (stderr: string, more: Partial<ExecResult> = {}) =>
+    isCloneTrouble(troubleFromGit(result(stderr, more), { doing: 'fetch', remote }));
+  expect(blames('fatal: something new')).toBe(true);
+  expect(blames('fatal: bad object refs/pullyu/target')).toBe(true);
+  expect(blames('error: index-pack died of signal 9')).toBe(false);
+  expect(blames('', { exitCode: null, signal: 'SIGKILL' })).toBe(false);
+  expect(blames('', { ended: 'aborted' })).toBe(false);
+  expect(blames("fatal: transport 'ext' not allowed")).toBe(false);
+  expect(blames('fatal: early EOF')).toBe(false);
 });
 
 test('what is shown is one escaped line without credentials', () => {

@@ -1,8 +1,8 @@
 /** The one table of what git and ssh say when something is wrong, and what it means for us. LC_ALL=C makes it English. */
 import { errnoOf, PullyuError } from '../errors.ts';
+import { printable } from '../model/printable.ts';
 import { type Trouble, type TroubleCode, trouble } from '../model/trouble.ts';
 import type { ExecResult } from '../system/exec.ts';
-import { printable } from './printable.ts';
 
 export interface GitContext {
   /** What was being done, to continue "git could not ...": `fetch from the remote`. */
@@ -19,6 +19,9 @@ interface Row {
   readonly remoteOnly?: true;
 }
 
+const SLOW = 'the next look tries again; look at the load of the host and of its disk when it lasts';
+const NO_MEMORY = 'most likely the host ran out of memory; give it more, or set `clone: blobless`';
+
 /** The first row that matches wins: causes before their consequences, ours before the remote's. */
 const TABLE: readonly Row[] = [
   {
@@ -34,8 +37,13 @@ const TABLE: readonly Row[] = [
   },
   {
     says: /out of memory|Cannot allocate memory|died of signal 9\b/i,
-    code: 'limit',
-    hint: 'git ran out of memory; give the host more, or set `clone: blobless`',
+    code: 'git-failed',
+    hint: NO_MEMORY,
+  },
+  {
+    says: /filter '?[^\n]*lfs[^\n]* failed|Error downloading object|Smudge error/i,
+    code: 'unreachable',
+    hint: 'a large file could not be fetched; for https, git-lfs needs access.credentialHelper (it cannot read a credentials file)',
   },
   {
     says: /dubious ownership/i,
@@ -121,13 +129,13 @@ export function troubleFromGit(result: ExecResult, context: GitContext): Trouble
 
   switch (result.ended) {
     case 'timed-out':
-      return make(remote === null ? 'git-failed' : 'silent', 'it was ended at its deadline');
+      return make(remote === null ? 'git-failed' : 'silent', 'it was ended at its deadline', SLOW);
     case 'stalled':
-      return make(remote === null ? 'git-failed' : 'silent', 'it was ended after making no progress');
+      return make(remote === null ? 'git-failed' : 'silent', 'it was ended after making no progress', SLOW);
     case 'too-much-output':
       return make('limit', 'it said more than the limit allows');
     case 'aborted':
-      return make('git-failed', 'it was stopped');
+      return make('git-failed', 'it was stopped', 'the next look goes on by itself');
     case 'exited':
   }
   if (result.exitCode === 126 || result.exitCode === 127) {
@@ -140,7 +148,7 @@ export function troubleFromGit(result: ExecResult, context: GitContext): Trouble
   const row = TABLE.find((r) => (remote !== null || !r.remoteOnly) && r.says.test(result.stderr));
   if (row) return make(row.code, firstComplaint(result.stderr, row.says), row.hint);
   if (result.signal === 'SIGXFSZ') return make('limit', 'a file grew larger than the limit allows');
-  if (result.signal === 'SIGKILL') return make('limit', 'it was killed, most likely for want of memory');
+  if (result.signal === 'SIGKILL') return make('git-failed', 'it was killed', NO_MEMORY);
   const how = result.signal === null ? `exit code ${result.exitCode}` : `signal ${result.signal}`;
   const said = firstComplaint(result.stderr);
   return make('git-failed', said === '' ? `it ended with ${how} and said nothing` : `${said} (${how})`);
@@ -203,9 +211,12 @@ export class TroubleError extends PullyuError {
   }
 }
 
-/** Would throwing the clone away help? Not when the remote, the disk or git itself is to blame. */
+/**
+ * Would throwing the clone away help? Not when the remote, the disk or git itself is to blame. A `git-failed` with a
+ * hint has a known cause, which is another one.
+ */
 export function isCloneTrouble(problem: Trouble): boolean {
-  return problem.code === 'clone-broken' || problem.code === 'git-failed';
+  return problem.code === 'clone-broken' || (problem.code === 'git-failed' && problem.hint === null);
 }
 
 /** The line that says what went wrong, one line, escaped and without credentials. `says` prefers the line that it matches. */

@@ -1,10 +1,10 @@
 /** Submodules, for repos whose configuration asks for them. Level by level, so that each URL is looked at before git sees it. */
 import { existsSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
+import { printable } from '../model/printable.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
 import type { Clone } from './clone.ts';
 import { createCloneGit } from './clone-git.ts';
-import { printable } from './printable.ts';
 import { parseRemoteUrl } from './remote-url.ts';
 import { troubleFromGit } from './stderr.ts';
 import { parseNames } from './tree-listing.ts';

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -17,8 +18,9 @@ import {
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { CommitId } from '../model/ids.ts';
-import { systemClock } from '../system/clock.ts';
+import { delay, systemClock } from '../system/clock.ts';
 import { type Change, createOrigin, createTestHost, type TestHost } from './origin.testing.ts';
+import { killOrphanedGit } from './run.ts';
 import { isCheckDue } from './trees.ts';
 import { parseTrees } from './trees-file.ts';
 
@@ -238,6 +240,47 @@ describe('publish', () => {
   });
 });
 
+test('git killed at any moment of fetch and publish leaves a complete tree and nothing else', async () => {
+  await start();
+  const many = (content: string) =>
+    Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`many/${i % 20}/${i}`, content]));
+  await published(many('0'));
+  for (let round = 1; round <= 12; round += 1) {
+    host.origin.commit(many(`${round}`));
+    const work = host.clone
+      .fetch(host.origin.answer())
+      .then((fetched) => (fetched.ok ? host.trees.publish(fetched.value) : fetched));
+    // Where in the work the kill falls is left to chance on purpose.
+    let over = false;
+    work.finally(() => {
+      over = true;
+    });
+    await delay(round * 12);
+    while (!over && killOrphanedGit(host.state) === 0) await delay(1);
+    await work;
+    const contents = new Set(Array.from({ length: 400 }, (_, i) => read(`many/${i % 20}/${i}`)));
+    expect(contents.size).toBe(1);
+    const now = host.trees.current();
+    expect(host.origin.git('show', `${now?.commit}:many/0/0`)).toBe([...contents][0]);
+  }
+  host = host.reopen();
+  await published(many('end'));
+  expect(read('many/19/399')).toBe('end');
+  const left = execFileSync('find', [
+    host.base,
+    '-name',
+    '*.lock',
+    '-o',
+    '-name',
+    'tmp_*',
+    '-o',
+    '-name',
+    '*.tmp',
+  ]);
+  expect(left.toString()).toBe('');
+  expect(host.events.filter((e) => e.type === 'healed')).toEqual([]);
+});
+
 describe('scripts in a tree', () => {
   test('use git as they are used to', async () => {
     const first = await start();
@@ -355,6 +398,50 @@ describe('heal', () => {
     expect(isCheckDue('{"at":0,"costMs":1}', 29_999)).toBe(false);
     expect(isCheckDue('{"at":0,"costMs":1000}', 30_001)).toBe(false);
     expect(isCheckDue('{"at":0,"costMs":1000}', 100_000)).toBe(true);
+  });
+});
+
+const hasLfs = spawnSync('git', ['lfs', 'version']).status === 0;
+describe.skipIf(!hasLfs)('large files', () => {
+  const attributes = '*.bin filter=lfs diff=lfs merge=lfs -text\n*.txt filter=evil eol=crlf\n';
+  const pointerTo = (content: string) => {
+    const oid = createHash('sha256').update(content).digest('hex');
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize ${content.length}\n`;
+    return { oid, pointer };
+  };
+  const store = (content: string) => {
+    const { oid, pointer } = pointerTo(content);
+    const folder = join(host.origin.dir, 'lfs/objects', oid.slice(0, 2), oid.slice(2, 4));
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, oid), content);
+    return pointer;
+  };
+
+  test('stay pointers by default', async () => {
+    host = createTestHost();
+    const { pointer } = pointerTo('large');
+    await published({ '.gitattributes': attributes, 'x.bin': pointer });
+    expect(read('x.bin')).toBe(pointer);
+  });
+
+  test('are fetched when the repo asks for it, and no other filter runs', async () => {
+    host = createTestHost({ repo: { lfs: true } });
+    await published({ '.gitattributes': attributes, 'x.bin': store('large one'), 'a.txt': 'a\n' });
+    expect(read('x.bin')).toBe('large one');
+    expect(read('a.txt')).toBe('a\n');
+    await published({ 'x.bin': store('large two') });
+    await published({ 'a.txt': 'b\n' });
+    expect(read('x.bin')).toBe('large two');
+    expect(await host.trees.heal({ force: true })).toEqual([]);
+  });
+
+  test('one that the remote lacks is a trouble of the remote, and the tree before stays', async () => {
+    host = createTestHost({ repo: { lfs: true } });
+    const first = await published({ '.gitattributes': attributes, 'x.bin': store('one') });
+    const lost = await push({ 'x.bin': pointerTo('lost').pointer });
+    expect(await host.trees.publish(lost)).toMatchObject({ ok: false, trouble: { code: 'unreachable' } });
+    expect(host.trees.current()?.commit).toBe(first);
+    expect(await host.clone.has(lost)).toBe(true);
   });
 });
 

@@ -18,7 +18,7 @@ import { type CheckoutOptions, checkOut, restoreEdited, syncSlot } from './check
 import type { Clone } from './clone.ts';
 import { sweepLocks } from './clone-files.ts';
 import { readPaths } from './contents.ts';
-import { lfsConfig } from './lfs.ts';
+import { findLfs, LFS_CONFIG } from './lfs.ts';
 import { TEMP_NAME } from './scan-path.ts';
 import {
   hasSlotHead,
@@ -62,7 +62,7 @@ const CHECKED = 'tree.checked';
 
 export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: TreesOptions): Trees {
   const at = repoPaths(paths.state, repo.name);
-  const options: CheckoutOptions = { clone, config: lfsConfig(repo) };
+  const options: CheckoutOptions = { clone, config: repo.lfs ? LFS_CONFIG : [] };
 
   const currentSlot = (): Slot | null => {
     const name = readLink(at.current);
@@ -80,6 +80,10 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
 
   /** Makes the slot the complete, durable tree of the commit. */
   const build = async (slot: Slot, commit: CommitId): Promise<Result<null>> => {
+    if (repo.lfs) {
+      const found = await findLfs(clone.git);
+      if (!found.ok) return found;
+    }
     mkdirSync(at.trees, { recursive: true, mode: 0o755 });
     const trees = readTrees(at.treesFile);
     // A submodule that is gone leaves its files for the sweep after the checkout.
