@@ -1,6 +1,7 @@
 /** What git needs to reach a remote and prove itself to it, read anew at each use. No secret is in argv or environment. */
 import type { AccessSettings, RepoConfig } from '../model/repo.ts';
 import { ok, type Result } from '../model/trouble.ts';
+import { caFile } from './ca-file.ts';
 import { type Credential, readFileCredential } from './credentials.ts';
 import { decideProxy, type ProxySettings } from './proxy.ts';
 import { hostWithPort, isTrustedHost, type Protocol, parseRemoteUrl, type RemoteUrl } from './remote-url.ts';
@@ -121,11 +122,6 @@ function sshAccess(access: AccessSettings, o: AccessOptions, common: Access): Ac
 /** null when no connection is to be kept, or the folder cannot be used safely. */
 export function usableSshFolder(folder: string | null | undefined): string | null {
   return folder != null && makeSshFolder(folder) ? folder : null;
-}
-
-/** The authorities to trust instead of the system's: access.tlsCa, or what git and OpenSSL take from the environment. */
-export function caFile(access: AccessSettings, env: AccessOptions['env']): string | null {
-  return access.tlsCa ?? (env.GIT_SSL_CAINFO || env.SSL_CERT_FILE || null);
 }
 
 /** A helper is somebody's program: it finds its own files by HOME and PATH. */

@@ -1,7 +1,6 @@
 /** The value of the header Authorization for a remote: from the file at every use, or from the helper until it is refused. */
 import type { RepoConfig } from '../model/repo.ts';
 import { ok, type Result } from '../model/trouble.ts';
-import { askCredentialHelper } from './credential-helper.ts';
 import { type Credential, readFileCredential } from './credentials.ts';
 import { stampOfFile } from './file-stamp.ts';
 import { isTrustedHost, type RemoteUrl } from './remote-url.ts';
@@ -63,6 +62,8 @@ export function createAuthorization(
       }
       if (credentialHelper === null) return ok(null);
       fromHelper = null;
+      // Loaded with all that starts processes, only now.
+      const { askCredentialHelper } = await import('./credential-helper.ts');
       const credential = await askCredentialHelper(credentialHelper, url, { env, ...o });
       if (!credential.ok) return credential;
       fromHelper = { url, header: basic(credential.value) };

@@ -1,7 +1,7 @@
 /** Where a repository is found on the web, with the connection to it. */
 import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
-import { caFile } from './access.ts';
+import { caFile } from './ca-file.ts';
 import { stampOfFile } from './file-stamp.ts';
 import { type HttpConnection, openHttpConnection, type TlsFiles } from './http-connection.ts';
 import { printable } from './printable.ts';

@@ -46,7 +46,8 @@ export function createGitProber(repo: RepoConfig, url: RemoteUrl, o: ProberOptio
       const deadline = performance.now() + o.limits.probeTimeoutMs;
       // With --heads or --tags git asks for these only; with a pattern alone it asks for every ref that there is.
       const kind = wanted.refPrefix.startsWith('refs/tags/') ? '--tags' : '--heads';
-      const pattern = wanted.tagPattern === null ? `${wanted.refPrefix}*` : `${wanted.refPrefix}*`;
+      // The star also lets through what a tag is peeled to.
+      const pattern = `${wanted.refPrefix}*`;
       const listed = await listRefs([kind, '--', url.text, pattern], o.limits.probeTimeoutMs, signal);
       if (!listed.ok) return listed;
       const refs = listed.value.filter((ref) => isKept(ref.name, wanted.filter));
