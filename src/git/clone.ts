@@ -6,35 +6,28 @@
  * Folders: `clone.git` is always complete (or damaged by others). `clone.git.new` is being made; it takes its place by
  * a rename once it is complete. `clone.git.old` is on its way out.
  */
-import { existsSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EventSink } from '../model/event.ts';
 import type { Limits } from '../model/host.ts';
-import { type CommitId, isCommitId } from '../model/ids.ts';
+import type { CommitId } from '../model/ids.ts';
 import type { RepoConfig } from '../model/repo.ts';
-import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
+import { fail, ok, type Result, type Trouble } from '../model/trouble.ts';
 import type { Clock } from '../system/clock.ts';
-import { freeBytes, readFileOrNull, syncFolder, writeFileAtomic } from '../system/files.ts';
+import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import { type Paths, repoPaths } from '../system/paths.ts';
 import { type Access, readAccess } from './access.ts';
-import {
-  type CloneKind,
-  healCloneFiles,
-  readLooseRef,
-  readObjectFormat,
-  sweepClone,
-  writeSkeleton,
-} from './clone-files.ts';
+import { createFetcher, REMOTE_FILE } from './clone-fetch.ts';
+import { healCloneFiles, readLooseRef, readObjectFormat, sweepClone } from './clone-files.ts';
 import { type CloneGit, createCloneGit } from './clone-git.ts';
 import { readContents, readPaths } from './contents.ts';
-import { fetchInto, INCOMING, TARGET } from './fetch.ts';
+import { INCOMING, TARGET } from './fetch.ts';
 import { isAncestor, listChangedFiles, listCommitsTouching, readFileAt, readSubject } from './history.ts';
 import { maintainClone } from './maintain.ts';
 import type { ProbeAnswer } from './probe.ts';
 import { type GitOptions, ownerMark } from './run.ts';
 import { scanTree } from './scan.ts';
 import { isCloneTrouble, TroubleError, troubleFromError } from './stderr.ts';
-import { readGitVersion } from './version.ts';
 
 export interface CloneOptions {
   readonly limits: Limits;
@@ -92,23 +85,11 @@ export type RemoteSettings = Pick<GitOptions, 'config' | 'env' | 'lazyFetch'> & 
   readonly access: Access;
 };
 
-const REPLACE_EVERY_MS = 10 * 60_000;
 const FILE_MAX_BYTES = 4 * 1024 ** 2;
-/** In the clone: the URL that was fetched from last. */
-const REMOTE_FILE = 'pullyu-remote';
-/** Beside the clone: damage was met that mending did not cure. */
-const SUSPECT = 'clone.suspect';
-/** Beside the clone: when it was replaced last. */
-const REPLACED = 'clone.replaced';
-/** In a new clone: it is complete. */
-const COMPLETE = 'pullyu-complete';
 
 /** Opens the clone of a repo; makes nothing yet. Only the holder of the host's lock may. */
 export function openClone(paths: Paths, repo: RepoConfig, o: CloneOptions): Clone {
   const { base, clone: dir } = repoPaths(paths.state, repo.name);
-  const fresh = `${dir}.new`;
-  const old = `${dir}.old`;
-  const suspectFile = join(base, SUSPECT);
   const blobless = repo.clone === 'blobless';
   const closing = new AbortController();
   /** Commits that were seen here since the clone was opened. */
@@ -137,128 +118,33 @@ export function openClone(paths: Paths, repo: RepoConfig, o: CloneOptions): Clon
     return settings.ok ? ok({ ...common, ...settings.value }) : settings;
   });
 
-  const kindOf = (commit: CommitId): CloneKind => ({
-    objectFormat: commit.length === 64 ? 'sha256' : 'sha1',
-    blobless,
-    lfs: repo.lfs,
-  });
-
-  /** A crash between the renames of a replacement: finish it. */
-  const recover = () => {
-    if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() === false) rmSync(dir);
-    if (!existsSync(dir) && existsSync(join(fresh, COMPLETE))) renameSync(fresh, dir);
-    rmSync(fresh, { recursive: true, force: true });
-    rmSync(old, { recursive: true, force: true });
-  };
-
   const forget = () => {
     known.clear();
     contentsOf = null;
-  };
-
-  const fetchTo = async (
-    target: string,
-    answer: ProbeAnswer,
-    first: boolean,
-    signal: AbortSignal,
-  ): Promise<Result<CommitId>> => {
-    const allowed = await access(answer.url);
-    if (!allowed.ok) return allowed;
-    return fetchInto(target, answer, {
-      repo: repo.name,
-      limits: o.limits,
-      emit: o.emit,
-      clock: o.clock,
-      first,
-      blobless,
-      git: { access: allowed.value, env, signal },
-    });
-  };
-
-  /** A clone made beside, which takes the place of the old one when it is complete. A crash leaves the old one. */
-  const cloneAnew = async (answer: ProbeAnswer, signal: AbortSignal): Promise<Result<CommitId>> => {
-    rmSync(fresh, { recursive: true, force: true });
-    writeSkeleton(fresh, kindOf(answer.commit));
-    o.emit({ type: 'cloning', repo: repo.name, remote: answer.url });
-    const fetched = await fetchTo(fresh, answer, true, signal);
-    if (!fetched.ok) {
-      rmSync(fresh, { recursive: true, force: true });
-      return fetched;
-    }
-    const target = readLooseRef(dir, TARGET);
-    writeFileAtomic(join(fresh, REMOTE_FILE), `${answer.url}\n`);
-    writeFileAtomic(join(fresh, COMPLETE), '');
-    if (existsSync(dir)) renameSync(dir, old);
-    renameSync(fresh, dir);
-    syncFolder(base);
-    rmSync(suspectFile, { force: true });
-    rmSync(old, { recursive: true, force: true });
-    forget();
-    // Keeps the last target known to git when the remote still has it.
-    if (target !== null && isCommitId(target) && (await hasObject(target))) clone.setTarget(target);
-    return fetched;
-  };
-
-  const replace = async (
-    answer: ProbeAnswer,
-    problem: Trouble,
-    signal: AbortSignal,
-  ): Promise<Result<CommitId>> => {
-    const stamp = join(base, REPLACED);
-    const last = Number(readFileOrNull(stamp) ?? '0');
-    const age = o.clock.now() - last;
-    // A clock that was set back must not forbid it for ever.
-    if (age >= 0 && age < REPLACE_EVERY_MS) {
-      const minutes = Math.ceil((REPLACE_EVERY_MS - age) / 60_000);
-      return fail({
-        ...problem,
-        code: 'clone-broken',
-        hint: `the clone was replaced a short time ago; it is replaced again in ${minutes} min if that is still needed`,
-      });
-    }
-    writeFileAtomic(stamp, String(o.clock.now()));
-    const fetched = await cloneAnew(answer, signal);
-    if (fetched.ok) {
-      o.emit({ type: 'healed', repo: repo.name, what: `the clone was replaced (${problem.message})` });
-    }
-    return fetched;
-  };
-
-  const fetchHere = async (answer: ProbeAnswer, signal: AbortSignal): Promise<Result<CommitId>> => {
-    const version = await readGitVersion(env);
-    if (!version.ok) return version;
-    mkdirSync(base, { recursive: true, mode: 0o755 });
-    recover();
-    if (existsSync(dir)) sweepClone(dir);
-    const free = freeBytes(base);
-    if (free < o.limits.freeSpaceMinBytes) {
-      return fail(
-        trouble('disk-full', `expected ${o.limits.freeSpaceMinBytes} free bytes for a fetch, found ${free}`, {
-          hint: 'free some space; the next look goes on by itself',
-        }),
-      );
-    }
-    if (!existsSync(dir)) return cloneAnew(answer, signal);
-    const suspect = readFileOrNull(suspectFile);
-    if (suspect !== null) return replace(answer, trouble('clone-broken', suspect.trim()), signal);
-
-    const first = await fetchTo(dir, answer, false, signal);
-    if (first.ok || signal.aborted || !isCloneTrouble(first.trouble)) return first;
-    const done = healCloneFiles(dir, kindOf(answer.commit));
-    const second = await fetchTo(dir, answer, false, signal);
-    if (second.ok) {
-      forget();
-      if (done.length > 0) o.emit({ type: 'healed', repo: repo.name, what: `clone: ${done.join(', ')}` });
-      return second;
-    }
-    if (signal.aborted || !isCloneTrouble(second.trouble)) return second;
-    return replace(answer, second.trouble, signal);
   };
 
   const hasObject = async (commit: CommitId): Promise<boolean> => {
     const result = await git.run(['cat-file', '-e', `${commit}^{commit}`], { doing: 'look for a commit' });
     return result.ok && result.value.ended === 'exited' && result.value.exitCode === 0;
   };
+
+  const fetcher = createFetcher({
+    repo: repo.name,
+    base,
+    dir,
+    blobless,
+    lfs: repo.lfs,
+    limits: o.limits,
+    emit: o.emit,
+    clock: o.clock,
+    env,
+    access,
+    forget,
+    // Git is to know the last target also when the branch has moved elsewhere.
+    async keepTarget(target) {
+      if (await hasObject(target)) clone.setTarget(target);
+    },
+  });
 
   /** Runs a read; when the clone turns out to be damaged, mends its files and reads once more. */
   const reading = async <T>(read: () => Promise<Result<T>>): Promise<Result<T>> => {
@@ -284,7 +170,7 @@ export function openClone(paths: Paths, repo: RepoConfig, o: CloneOptions): Clon
 
     async fetch(answer, more = {}) {
       const signal = more.signal ? AbortSignal.any([more.signal, closing.signal]) : closing.signal;
-      const fetched = await guarded(() => fetchHere(answer, signal), answer.url);
+      const fetched = await guarded(() => fetcher.fetch(answer, signal), answer.url);
       if (!fetched.ok) {
         // Now, and not at the next fetch: a partial pack may be what fills the disk.
         sweepClone(dir);
@@ -299,7 +185,7 @@ export function openClone(paths: Paths, repo: RepoConfig, o: CloneOptions): Clon
     },
 
     async has(commit) {
-      if (!existsSync(join(dir, 'HEAD')) || existsSync(suspectFile)) return false;
+      if (!existsSync(join(dir, 'HEAD')) || fetcher.isSuspect()) return false;
       if (known.has(commit)) return true;
       const found = await hasObject(commit);
       if (found) known.add(commit);
@@ -343,7 +229,7 @@ export function openClone(paths: Paths, repo: RepoConfig, o: CloneOptions): Clon
     reportDamage(problem) {
       if (!existsSync(dir)) return;
       if (mended) {
-        writeFileAtomic(suspectFile, `${problem.message}\n`);
+        fetcher.suspect(problem);
         return;
       }
       mended = true;

@@ -50,7 +50,11 @@ const TABLE: readonly Row[] = [
     code: 'no-permission',
     hint: 'the files of the remote belong to another user than the one that pullyu runs as',
   },
-  { says: /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/i, code: 'host-key' },
+  {
+    says: /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/i,
+    code: 'host-key',
+    hint: 'compare the key with what the server shows its owner, then write it into access.sshKnownHosts (ssh-keyscan)',
+  },
   { says: /error: (\d+ )?(429|503)\b|Too Many Requests/i, code: 'slow-down', remoteOnly: true },
   {
     says: /Could not resolve (host|proxy)|Name or service not known|Temporary failure in name resolution|nodename nor servname|No address associated with hostname|unable to look up/i,
@@ -59,6 +63,7 @@ const TABLE: readonly Row[] = [
   {
     says: /Authentication failed|could not read (Username|Password)|terminal prompts disabled|error: 401\b|Permission denied \([^)]*(publickey|password|keyboard)|Too many authentication failures|error: 407\b/i,
     code: 'auth-refused',
+    hint: 'check access.credentialsFile, access.credentialHelper or access.sshKey of the repo: missing, expired or unknown there',
   },
   { says: /error: 403\b|access denied or repository not exported|DENIED by/i, code: 'forbidden' },
   {
