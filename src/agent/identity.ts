@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { namedWriteError, readFileOrNull, makeFolder, writeFileAtomic } from '../system/files.ts';
 import type { HostId } from '../model/ids.ts';
+import { makeFolder, namedWriteError, readFileOrNull, writeFileAtomic } from '../system/files.ts';
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 const HOST_ID = /^[a-z2-7]{26}$/;

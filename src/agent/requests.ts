@@ -4,8 +4,8 @@
  */
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CommitId } from '../model/ids.ts';
 import type { JournalRecord } from '../journal/record.ts';
+import type { CommitId } from '../model/ids.ts';
 import { makeFolder, readFileOrNull, writeFileAtomic } from '../system/files.ts';
 
 export type Request =
@@ -25,7 +25,8 @@ function inboxFolder(stateFolder: string): string {
 export function postRequest(stateFolder: string, request: Request, id: string): string {
   const folder = inboxFolder(stateFolder);
   makeFolder(folder, 0o700);
-  if (readdirSync(folder).length >= INBOX_MAX) throw new Error(`the inbox ${folder} holds ${INBOX_MAX} requests already`);
+  if (readdirSync(folder).length >= INBOX_MAX)
+    throw new Error(`the inbox ${folder} holds ${INBOX_MAX} requests already`);
   const file = join(folder, `${id}.json`);
   writeFileAtomic(file, JSON.stringify(request), { mode: 0o600 });
   return file;

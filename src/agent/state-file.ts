@@ -17,6 +17,8 @@ export interface RepoState {
   trouble: LastingTrouble | null;
   /** Looks in a row in which no remote answered. */
   failures: number;
+  /** The tracking rule under which the target was chosen, resolved. */
+  track: string | null;
   /** When somebody's edits of the tree were last put back, and which. */
   healed: { at: number; files: string[] } | null;
 }
@@ -32,7 +34,15 @@ export interface AgentState {
 }
 
 export function emptyRepoState(): RepoState {
-  return { remote: null, seen: null, lastContactAt: null, trouble: null, failures: 0, healed: null };
+  return {
+    remote: null,
+    seen: null,
+    lastContactAt: null,
+    trouble: null,
+    failures: 0,
+    track: null,
+    healed: null,
+  };
 }
 
 export function readState(stateFolder: string): AgentState {

@@ -1,6 +1,12 @@
+import { realpathSync } from 'node:fs';
+import { readHostView } from '../agent/host-view.ts';
+import { readIdentity } from '../agent/identity.ts';
+import { PullyuError } from '../errors.ts';
 import type { HeartbeatContext } from '../heartbeat/context.ts';
 import type { HeartbeatReport } from '../heartbeat/install-heartbeat.ts';
 import type { KnownHost } from '../heartbeat/read-doctor-facts.ts';
+import type { HostId } from '../model/ids.ts';
+import type { CommandContext } from './context.ts';
 
 /** What the commands about the heartbeat get from `main`. */
 export interface HeartbeatCommandContext extends HeartbeatContext {
@@ -21,4 +27,42 @@ export function printReport(report: HeartbeatReport, context: HeartbeatCommandCo
   for (const { did, what } of report.steps) context.write(`${did} ${what}\n`);
   if (report.steps.length === 0) context.write('nothing to do\n');
   for (const note of report.notes) context.write(`${note}\n`);
+}
+
+/** Which program a heartbeat has to start: this one. */
+export function heartbeatContext(context: CommandContext): HeartbeatContext {
+  return {
+    paths: context.paths,
+    env: context.env,
+    uid: process.getuid?.() ?? 0,
+    clock: context.clock,
+    launcher: { node: process.execPath, bin: realpathSync(process.argv[1] ?? '') },
+  };
+}
+
+/** host.yaml is read now; whether it could be is told when it is asked for. */
+export async function heartbeatCommandContext(
+  context: CommandContext,
+  json: boolean,
+): Promise<HeartbeatCommandContext> {
+  const known = await readKnownHost(context);
+  return {
+    ...heartbeatContext(context),
+    json,
+    write: (text) => context.out.write(text),
+    readHost() {
+      if (known instanceof PullyuError) throw known;
+      return known;
+    },
+  };
+}
+
+async function readKnownHost(context: CommandContext): Promise<KnownHost | null | PullyuError> {
+  try {
+    const view = await readHostView(context.paths, readIdentity(context.paths.state) ?? ('' as HostId), null);
+    return { config: view.config, labels: view.host.labels };
+  } catch (error) {
+    if (!(error instanceof PullyuError)) throw error;
+    return error.code === 'not-bootstrapped' ? null : error;
+  }
 }

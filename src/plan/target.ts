@@ -74,7 +74,7 @@ function refusal(question: TargetQuestion, previous: CommitId): Trouble {
 }
 
 /** `branch main`, `tag v1.2`, `the highest tag of v*`, `commit 3f2a91c`. */
-function formatTracking(tracking: Tracking): string {
+export function formatTracking(tracking: Tracking): string {
   switch (tracking.kind) {
     case 'branch':
       return `branch ${printable(tracking.name)}`;

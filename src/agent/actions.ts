@@ -1,0 +1,58 @@
+/** Which actions a commit holds for this host: those of its pullyu.yaml, or without one those of the convention. */
+import { conventionActions, conventionPaths } from '../config/convention.ts';
+import { PullyuError } from '../errors.ts';
+import type { Clone } from '../git/clone.ts';
+import type { Action } from '../model/action.ts';
+import type { CommitId } from '../model/ids.ts';
+import type { Labels } from '../model/labels.ts';
+import type { RepoConfig } from '../model/repo.ts';
+import { fail, ok, type Result, trouble } from '../model/trouble.ts';
+
+export const REPO_FILE = 'pullyu.yaml';
+
+/** Where the files of a commit are looked up: the clone, or for `plan --tree` a working directory. */
+export interface CommitFiles {
+  readFile(path: string): Promise<Buffer | null>;
+  existing(paths: readonly string[]): Promise<ReadonlySet<string>>;
+}
+
+export function filesOfCommit(clone: Clone, commit: CommitId): CommitFiles {
+  return {
+    readFile: (path) => clone.readFile(commit, path),
+    async existing(paths) {
+      const found = await clone.listPaths(commit, [...paths]);
+      return new Set(
+        [...found]
+          .filter(([, entry]) => entry.type === 'file' || entry.type === 'link')
+          .map(([path]) => path),
+      );
+    },
+  };
+}
+
+/** @returns trouble `config` when pullyu.yaml is broken: the caller keeps what was valid before. */
+export async function readActions(
+  repo: RepoConfig,
+  files: CommitFiles,
+  labels: Labels,
+): Promise<Result<Action[]>> {
+  const bytes = await files.readFile(REPO_FILE);
+  if (bytes === null) {
+    const { init, work } = conventionPaths(repo.convention, labels);
+    return ok(
+      conventionActions(repo.name, repo.convention, labels, await files.existing([...init, ...work])),
+    );
+  }
+  try {
+    const { parseRepoConfig } = await import('../config/repo-config.ts');
+    return ok(parseRepoConfig(bytes.toString('utf8'), { repo: repo.name, file: REPO_FILE }));
+  } catch (error) {
+    if (!(error instanceof PullyuError)) throw error;
+    const [first] = error.lines;
+    return fail(
+      trouble('config', first ?? error.message, {
+        hint: `correct ${REPO_FILE} and push; until then the last valid commit stays in force (\`pullyu lint\` finds this before a push)`,
+      }),
+    );
+  }
+}

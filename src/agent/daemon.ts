@@ -1,0 +1,218 @@
+/**
+ * The daemon: looks at its slots, at wakes and when something becomes due, until it is told to end.
+ *
+ * States: `opening` (lock held, configuration and journal are read) -> `looking` (a look is under way; while an action runs,
+ * `busyTick` goes on at the interval) -> `waiting` (until the next slot, a due time, a wake, or the end). An error of the look that is
+ * no trouble (a full disk under the journal, a broken host.yaml) closes everything, waits as after a failed look, and opens anew:
+ * nothing that was valid before is lost, and nothing is retried louder than in peace.
+ */
+import { setInterval as every } from 'node:timers';
+import { EXIT, PullyuError } from '../errors.ts';
+import { version } from '../model/version.ts';
+import { nextLookAt } from '../plan/next-look.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Lock } from '../system/lock.ts';
+import type { LookReport } from './look.ts';
+import { openSession, type Session, type SessionOptions } from './session.ts';
+import { type AgentSocket, openSocket } from './socket.ts';
+import { readState } from './state-file.ts';
+
+export interface DaemonHooks {
+  /** After each look and each busy tick: a sign of life. */
+  readonly onLook: (text: string) => void;
+}
+
+const STATE_EVERY_MS = 10_000;
+const FIRST_INTERVAL_MS = 60_000;
+/** Two looks are never closer than this, whatever is due. */
+const PAUSE_MIN_MS = 20;
+
+export async function runDaemon(lock: Lock, o: SessionOptions, hooks: DaemonHooks): Promise<void> {
+  let failures = 0;
+  let intervalMs = FIRST_INTERVAL_MS;
+  while (!o.signal.aborted) {
+    let session: Session | null = null;
+    try {
+      session = await openSession(lock, o);
+      intervalMs = session.looker.view().config.intervalMs;
+      if (failures === 0) {
+        const { config } = session.looker.view();
+        o.emit({ type: 'agent-started', version, intervalMs, repos: config.repos.map((repo) => repo.name) });
+      }
+      failures = 0;
+      await serve(session, o, hooks);
+    } catch (error) {
+      if (!(error instanceof PullyuError)) throw error;
+      failures += 1;
+      o.emit({ type: 'warning', text: `${error.message}${error.hint === null ? '' : ` (${error.hint})`}` });
+      const until = nextLookAt({
+        now: o.clock.now(),
+        intervalMs,
+        hostId: 'unknown' as never,
+        failures,
+        retryAfterMs: null,
+      });
+      hooks.onLook(error.message);
+      await pause(until - o.clock.now(), o.signal);
+    } finally {
+      session?.close();
+    }
+  }
+}
+
+async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): Promise<void> {
+  const { looker } = session;
+  const { clock, signal } = o;
+  const wakes = createWakes(signal);
+  let looking: Promise<LookReport> | null = null;
+  let savedAt = Number.NEGATIVE_INFINITY;
+  let saved = '';
+  let next: number | null = readState(o.paths.state).nextLookAt;
+
+  /** Times alone are written now and then; anything else at once. */
+  const save = () => {
+    const shape = JSON.stringify(looker.repoStates(), (key, value) =>
+      key === 'lastContactAt' || key === 'count' ? undefined : value,
+    );
+    const now = clock.monotonic();
+    if (shape === saved && now - savedAt < STATE_EVERY_MS) return;
+    session.save(next);
+    saved = shape;
+    savedAt = now;
+  };
+
+  const socket: AgentSocket | null = await openSocket(o.paths.state, {
+    state: () => ({ state: session.state(next), openRun: looker.openRun()?.intent.id ?? null }),
+    async look() {
+      if (looker.openRun() !== null) {
+        wakes.wake();
+        return { exitCode: EXIT.busy, message: 'an action is running; a look follows it' };
+      }
+      await looking?.catch(() => {});
+      const report = await wakes.wakeAndWait();
+      return { exitCode: report?.exitCode ?? EXIT.failed, message: '' };
+    },
+  }).catch((error: unknown) => {
+    o.emit({ type: 'warning', text: `no control socket: ${String(error)}` });
+    return null;
+  });
+
+  try {
+    while (!signal.aborted) {
+      const waiters = wakes.take();
+      const stopTicking = tickWhileBusy(session, () => {
+        save();
+        hooks.onLook(describeRun(session, clock));
+      });
+      let report: LookReport;
+      try {
+        looking = looker.look();
+        report = await looking;
+      } finally {
+        looking = null;
+        stopTicking();
+      }
+      for (const waiter of waiters) waiter(report);
+      const { config, host } = looker.view();
+      const at = nextLookAt({
+        now: clock.now(),
+        intervalMs: config.intervalMs,
+        hostId: host.id,
+        failures: report.failures,
+        retryAfterMs: report.retryAfterMs,
+      });
+      next = report.nextDueAt === null ? at : Math.min(at, report.nextDueAt);
+      save();
+      hooks.onLook(report.idle ? 'nothing to do' : `looked, next look at ${new Date(next).toISOString()}`);
+      if (signal.aborted) break;
+      if (!report.idle) await looker.tidy();
+      await wakes.wait(Math.max(PAUSE_MIN_MS, next - clock.now()));
+    }
+  } finally {
+    socket?.close();
+    try {
+      session.save(next);
+    } catch (error) {
+      o.emit({ type: 'warning', text: `state.json was not written: ${String(error)}` });
+    }
+  }
+}
+
+/** Looks go on while an action runs: they probe and report. */
+function tickWhileBusy(session: Session, report: () => void): () => void {
+  const { looker } = session;
+  let ticking: Promise<void> | null = null;
+  const timer = every(() => {
+    if (looker.openRun() === null || ticking !== null) return;
+    ticking = looker
+      .busyTick()
+      .then(report)
+      .catch((error: unknown) =>
+        session.context.emit({ type: 'warning', text: `a look beside a run failed: ${String(error)}` }),
+      )
+      .finally(() => {
+        ticking = null;
+      });
+  }, looker.view().config.intervalMs);
+  return () => clearInterval(timer);
+}
+
+function describeRun(session: Session, clock: Clock): string {
+  const run = session.looker.openRun();
+  if (run === null) return 'looking';
+  const seconds = Math.round((clock.now() - run.intent.startedAt) / 1000);
+  return `busy with ${run.intent.action} at ${run.intent.commit.slice(0, 7)} for ${seconds} s`;
+}
+
+type Waiter = (report: LookReport | null) => void;
+
+function createWakes(signal: AbortSignal) {
+  let woken = false;
+  let waiters: Waiter[] = [];
+  let stopWaiting = () => {};
+  signal.addEventListener(
+    'abort',
+    () => {
+      stopWaiting();
+      for (const waiter of waiters) waiter(null);
+    },
+    { once: true },
+  );
+  const wake = () => {
+    woken = true;
+    stopWaiting();
+  };
+  return {
+    wake,
+    wakeAndWait(): Promise<LookReport | null> {
+      return new Promise((resolve) => {
+        if (waiters.length >= 1_000) return resolve(null);
+        waiters.push(resolve);
+        wake();
+      });
+    },
+    /** Those who wait for the look that begins now. */
+    take(): Waiter[] {
+      woken = false;
+      const taken = waiters;
+      waiters = [];
+      return taken;
+    },
+    wait(ms: number): Promise<void> {
+      return new Promise((resolve) => {
+        if (woken || signal.aborted) return resolve();
+        const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1));
+        function done() {
+          clearTimeout(timer);
+          stopWaiting = () => {};
+          resolve();
+        }
+        stopWaiting = done;
+      });
+    },
+  };
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return createWakes(signal).wait(Math.max(PAUSE_MIN_MS, ms));
+}

@@ -1,0 +1,42 @@
+/** The host as a look sees it. The usual case, nothing changed, costs two stats. */
+import { readdirSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { readNodeinfo } from '../config/nodeinfo.ts';
+import { configStamp, readHostConfig } from '../config/read-host-config.ts';
+import type { HostConfig } from '../model/host.ts';
+import type { HostId } from '../model/ids.ts';
+import type { Paths } from '../system/paths.ts';
+import type { HostView } from './context.ts';
+
+/**
+ * @param known What the last look saw; returned itself when nothing changed.
+ * @throws PullyuError `host-config`, `not-bootstrapped`.
+ */
+export async function readHostView(paths: Paths, id: HostId, known: HostView | null): Promise<HostView> {
+  const configured = configStamp(paths);
+  if (known !== null && configured !== null && known.stamp === stampOf(configured, known.config))
+    return known;
+  const { config, stamp } = await readHostConfig(paths, hostname());
+  const labels = { ...readNodeinfo(config.nodeinfo), ...config.labels };
+  return { config, host: { name: config.name, id, labels }, stamp: stampOf(stamp, config) };
+}
+
+function stampOf(configured: string, config: HostConfig): string {
+  return config.nodeinfo === null ? configured : `${configured} ${nodeinfoStamp(config.nodeinfo)}`;
+}
+
+/** Files may be rewritten in place, so each is asked. There are few. */
+function nodeinfoStamp(folder: string): string {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.txt'))
+      .map((name) => {
+        const stat = statSync(join(folder, name), { throwIfNoEntry: false });
+        return `${name}:${stat?.mtimeMs}:${stat?.size}`;
+      })
+      .join(' ');
+  } catch {
+    return 'none';
+  }
+}

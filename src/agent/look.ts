@@ -1,0 +1,358 @@
+/**
+ * The look: probe, fetch, verify, choose, publish a tree, plan, run, report. One function for the daemon, the one-shot look and the
+ * bootstrap; each pass is the same pass.
+ *
+ * All repos are brought up to date first, then the work of all is planned. While an action runs, looks go on probing and reporting and
+ * leave its tree alone; a commit that they see makes the rest of the plan wait for the next pass.
+ */
+import { existsSync, rmSync } from 'node:fs';
+import { uptime } from 'node:os';
+import { join } from 'node:path';
+import { EXIT, type ExitCode } from '../errors.ts';
+import type { ProbeAnswer } from '../git/probe.ts';
+import { actionKey } from '../model/action.ts';
+import type { CommitId, HostId } from '../model/ids.ts';
+import type { Plan, RepoInput, Step } from '../model/plan.ts';
+import type { LastingTrouble } from '../model/trouble.ts';
+import { version } from '../model/version.ts';
+import { planLook } from '../plan/look.ts';
+import { resumeRun } from '../runner/resume.ts';
+import { isStarted, type StartedRun } from '../runner/spec.ts';
+import { tidyRuns } from '../runner/tidy.ts';
+import { repoPaths } from '../system/paths.ts';
+import type { AgentContext, HostView } from './context.ts';
+import { awaitRun, executeSteps, recordResult } from './execute.ts';
+import { createFollower, type Follower } from './follower.ts';
+import { readHostView } from './host-view.ts';
+import { createMarkers } from './markers.ts';
+import { type IdleMemo, isIdle, journalStamp } from './memo.ts';
+import { dropRequest, readRequests, recordOfRequest } from './requests.ts';
+import { emptyRepoState, type RepoState } from './state-file.ts';
+
+export interface LookReport {
+  readonly idle: boolean;
+  readonly exitCode: ExitCode;
+  /** null: nothing is due before an event. `look` triggers and unsettled answers do not count: the next look sees to them. */
+  readonly nextDueAt: number | null;
+  /** Looks in a row, of the repo that is worst off, in which no remote answered. */
+  readonly failures: number;
+  readonly retryAfterMs: number | null;
+  readonly plan: Plan | null;
+}
+
+export interface Looker {
+  look(): Promise<LookReport>;
+  /** Probes and reports while a run is open; sees newer commits. */
+  busyTick(): Promise<void>;
+  /** The run that is open now. */
+  openRun(): StartedRun | null;
+  view(): HostView;
+  repoStates(): Record<string, RepoState>;
+  memo(): IdleMemo | null;
+  /** Bounded housekeeping in idle time. */
+  tidy(): Promise<void>;
+  close(): void;
+}
+
+/** A look that keeps finding something newer ends after so many passes and goes on with the next look. */
+const PASSES_MAX = 20;
+
+export async function createLooker(
+  context: AgentContext,
+  hostId: HostId,
+  known: { memo: IdleMemo | null; repos: Readonly<Record<string, RepoState>>; view?: HostView },
+): Promise<Looker> {
+  const { paths, journal, clock, emit, signal, bootId } = context;
+  const dirtyFile = join(paths.state, 'dirty');
+  const journalFile = join(paths.state, 'journal.log');
+  let view = known.view ?? (await readHostView(paths, hostId, null));
+  let memo = known.memo;
+  let followers = new Map<string, Follower>();
+  let open: StartedRun | null = null;
+  /** The answers that the trees stand for, and newer ones that were seen while an action ran. */
+  let newer = false;
+  const answers = new Map<string, CommitId>();
+
+  const openFollowers = () => {
+    const states = { ...known.repos, ...repoStates() };
+    for (const follower of followers.values()) follower.close();
+    followers = new Map(
+      view.config.repos.map((repo) => [
+        repo.name,
+        createFollower(context, repo, { ...emptyRepoState(), ...states[repo.name] }, () => view),
+      ]),
+    );
+  };
+  const repoStates = () =>
+    Object.fromEntries([...followers].map(([name, follower]) => [name, follower.state()]));
+  openFollowers();
+
+  const refreshView = async () => {
+    const fresh = await readHostView(paths, hostId, view);
+    if (fresh === view) return;
+    const sameRepos = JSON.stringify(fresh.config) === JSON.stringify(view.config);
+    view = fresh;
+    if (!sameRepos) openFollowers();
+  };
+
+  const drainRequests = () => {
+    for (const pending of readRequests(paths.state)) {
+      const record = pending.request && recordOfRequest(pending.request);
+      if (record) {
+        journal.append(record);
+        if (record.type === 'paused') emit({ type: 'paused', reason: record.reason, until: record.until });
+        if (record.type === 'resumed') emit({ type: 'resumed' });
+      }
+      dropRequest(pending);
+    }
+  };
+
+  /** A second caller was here while we were at work. Taken away before the pass that answers it, so that none is lost. */
+  const takeDirty = (): boolean => {
+    if (!existsSync(dirtyFile)) return false;
+    rmSync(dirtyFile, { force: true });
+    return true;
+  };
+
+  /** Runs of an agent that died: collected, adopted, or declared interrupted. */
+  const settleOpenRuns = async () => {
+    for (const intent of journal.openRuns()) {
+      const resumed = resumeRun(intent, {
+        clock,
+        bootId,
+        limits: view.config.limits,
+        runFolder: join(paths.state, 'runs', intent.id),
+      });
+      if (!isStarted(resumed)) {
+        recordResult(context, intent, resumed);
+        continue;
+      }
+      emit({ type: 'run-adopted', run: intent.id, repo: intent.repo, action: intent.action });
+      open = resumed;
+      const result = await awaitRun(resumed, signal);
+      open = null;
+      if (result === null) return;
+      recordResult(context, intent, result, resumed.outputFile);
+    }
+  };
+
+  const probeAll = async (): Promise<Map<string, ProbeAnswer>> => {
+    const probed = await Promise.all(
+      [...followers.values()].map(async (follower) => [follower.repo.name, await follower.probe()] as const),
+    );
+    const found = new Map<string, ProbeAnswer>();
+    for (const [name, answer] of probed) if (answer.ok) found.set(name, answer.value);
+    return found;
+  };
+
+  const makePlan = async (): Promise<Plan> => {
+    const inputs: RepoInput[] = [];
+    for (const follower of followers.values()) {
+      const input = await follower.planInput(view);
+      if (input) inputs.push(input);
+    }
+    noteSeen(inputs);
+    const now = clock.now();
+    return planLook({
+      now,
+      bootId,
+      bootedAt: now - Math.round(uptime() * 1000),
+      host: view.host,
+      repos: inputs,
+      memory: journal.memory(),
+      pause: journal.pause(now),
+    });
+  };
+
+  /** A schedule counts from the moment at which the host first knew of it. */
+  const noteSeen = (inputs: readonly RepoInput[]) => {
+    for (const { actions } of inputs) {
+      for (const action of actions) {
+        if (!action.on.some((trigger) => trigger.type === 'schedule')) continue;
+        if (journal.memory().has(actionKey(action.repo, action.name))) continue;
+        journal.append({ type: 'seen', repo: action.repo, action: action.name, at: clock.now() });
+      }
+    }
+  };
+
+  const work = async (plan: Plan): Promise<void> => {
+    const due = new Map<string, CommitId>();
+    for (const step of plan.steps) {
+      const current = followers.get(step.repo)?.trees.current();
+      if (step.due && current) due.set(step.repo, current.commit);
+    }
+    for (const [repo, commit] of due) createMarkers(paths, repo).begin(commit);
+    const report = await executeSteps(context, plan.steps, {
+      view,
+      followers,
+      stop: () => {
+        if (newer) return 'a newer commit is there';
+        drainRequests();
+        return journal.pause(clock.now()) === null ? null : 'paused';
+      },
+      onRun: (run) => {
+        open = run;
+      },
+    });
+    if (signal.aborted) return;
+    for (const [repo, commit] of due)
+      createMarkers(paths, repo).end(commit, report.failed === 0 && report.left === 0);
+  };
+
+  const noteApplied = (plan: Plan) => {
+    for (const follower of followers.values()) {
+      const { name } = follower.repo;
+      const commit = follower.trees.current()?.commit;
+      if (commit === undefined || commit !== journal.target(name) || journal.applied(name) === commit)
+        continue;
+      const steps = plan.steps.filter((step) => step.repo === name);
+      if (!steps.every(isFulfilled)) continue;
+      journal.append({ type: 'applied', repo: name, commit });
+      emit({ type: 'applied', repo: name, commit });
+    }
+  };
+
+  const pass = async (): Promise<{ plan: Plan; settled: boolean }> => {
+    takeDirty();
+    newer = false;
+    drainRequests();
+    await settleOpenRuns();
+    const found = await probeAll();
+    let settled = true;
+    for (const follower of followers.values()) {
+      const answer = found.get(follower.repo.name);
+      if (signal.aborted) break;
+      if (answer && (await follower.bring(answer, view))) {
+        answers.set(follower.repo.name, answer.commit);
+        continue;
+      }
+      settled = false;
+      await follower.restore(view);
+    }
+    let plan = await makePlan();
+    if (plan.steps.some((step) => step.due) && !signal.aborted) {
+      await work(plan);
+      plan = await makePlan();
+    }
+    if (!signal.aborted) noteApplied(plan);
+    return { plan, settled };
+  };
+
+  const exitCodeOf = (plan: Plan): ExitCode => {
+    const troubles = [...followers.values()].map((follower) => follower.troubles);
+    const has = (test: (t: LastingTrouble) => boolean) =>
+      troubles.some((t) => [t.in('contact'), t.in('content')].some((one) => one !== null && test(one)));
+    if (has((t) => REFUSED.has(t.code))) return EXIT.refused;
+    if (has((t) => t.code === 'config')) return EXIT.usage;
+    if (plan.steps.some((step) => !isFulfilled(step) && isFailing(step))) return EXIT.failed;
+    if (has(() => true)) return EXIT.unreachable;
+    return EXIT.ok;
+  };
+
+  const reportOf = (idle: boolean, exitCode: ExitCode, plan: Plan | null): LookReport => {
+    const states = [...followers.values()];
+    return {
+      idle,
+      exitCode,
+      nextDueAt: memo?.nextDueAt ?? null,
+      failures: Math.max(0, ...states.map((follower) => follower.state().failures)),
+      retryAfterMs: states.reduce<number | null>((most, follower) => {
+        const asked = follower.troubles.in('contact')?.retryAfterMs ?? null;
+        return asked === null ? most : Math.max(most ?? 0, asked);
+      }, null),
+      plan,
+    };
+  };
+
+  return {
+    async look() {
+      await refreshView();
+      // An open run would have changed the journal's stamp.
+      if (memo !== null && !existsSync(dirtyFile) && readRequests(paths.state).length === 0) {
+        const found = await probeAll();
+        const question = {
+          now: clock.now(),
+          bootId,
+          stamp: view.stamp,
+          journal: journalStamp(journalFile),
+          answers: Object.fromEntries([...found].map(([name, answer]) => [name, answer.commit])),
+        };
+        const present = [...followers.keys()].every((name) =>
+          existsSync(repoPaths(paths.state, name).current),
+        );
+        if (present && isIdle(memo, question)) return reportOf(true, memo.exitCode as ExitCode, null);
+      }
+      memo = null;
+      let last = await pass();
+      for (let n = 1; n < PASSES_MAX && !signal.aborted && (newer || existsSync(dirtyFile)); n += 1)
+        last = await pass();
+      const exitCode = exitCodeOf(last.plan);
+      if (last.settled && !signal.aborted) {
+        memo = {
+          version,
+          bootId,
+          stamp: view.stamp,
+          journal: journalStamp(journalFile),
+          answers: Object.fromEntries(answers),
+          nextDueAt: last.plan.nextDueAt,
+          exitCode,
+        };
+      }
+      return { ...reportOf(false, exitCode, last.plan), nextDueAt: nextDue(last.plan) };
+    },
+
+    async busyTick() {
+      drainRequests();
+      const found = await probeAll();
+      for (const [name, answer] of found) {
+        const before = answers.get(name);
+        if (newer || before === undefined || before === answer.commit) continue;
+        newer = true;
+        emit({ type: 'superseded', repo: name, from: before, to: answer.commit });
+      }
+    },
+
+    openRun: () => open,
+    view: () => view,
+    repoStates,
+    memo: () => memo,
+
+    async tidy() {
+      const runs = new Set(journal.openRuns().map((intent) => intent.id as string));
+      tidyRuns(join(paths.state, 'runs'), { limits: view.config.limits, open: runs });
+      journal.compactIfLarge();
+      if (memo !== null) memo = { ...memo, journal: journalStamp(journalFile) };
+      for (const follower of followers.values()) {
+        if (signal.aborted) return;
+        await follower.trees.tidy();
+        await follower.clone.maintain();
+      }
+    },
+
+    close() {
+      for (const follower of followers.values()) follower.close();
+    },
+  };
+}
+
+/** Troubles that end only when a person says so, or with another commit. */
+const REFUSED = new Set(['rewritten', 'lagging', 'hostile-tree', 'limit']);
+
+const FULFILLED: ReadonlySet<Step['reason']> = new Set(['current', 'not-selected', 'not-yet', 'look']);
+
+/** Does nothing of this step keep its commit from counting as applied? */
+function isFulfilled(step: Step): boolean {
+  return FULFILLED.has(step.reason) && (step.reason !== 'look' || step.attempt <= 1);
+}
+
+function isFailing(step: Step): boolean {
+  return step.reason !== 'paused' && step.reason !== 'running';
+}
+
+/** `look` triggers are due at every look: no reason to look sooner than the interval says. */
+function nextDue(plan: Plan): number | null {
+  const times = plan.steps
+    .filter((step) => step.reason !== 'look' && step.notBefore !== null)
+    .map((step) => step.notBefore!);
+  return times.length === 0 ? null : Math.min(...times);
+}

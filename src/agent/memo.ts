@@ -1,0 +1,62 @@
+/**
+ * What makes an idle look cheap: after a look that left nothing to do, the inputs of its decision are remembered. As long as they are
+ * the same and no time has come, nothing can be due, so neither clone nor journal nor plan is touched, however large they are.
+ * Kept in memory by the daemon, in idle.json for one-shot looks. Losing it costs one full look.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CommitId } from '../model/ids.ts';
+import { version } from '../model/version.ts';
+import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
+
+export interface IdleMemo {
+  readonly version: string;
+  readonly bootId: string;
+  /** Of configuration and labels. */
+  readonly stamp: string;
+  readonly journal: string;
+  /** What each repo's remotes answered, and was dealt with. */
+  readonly answers: Readonly<Record<string, CommitId>>;
+  /** Milliseconds since 1970; null: only an event can make something due. */
+  readonly nextDueAt: number | null;
+  /** Whether all was well: the answer of an idle look is that of the look before it. */
+  readonly exitCode: number;
+}
+
+export interface IdleQuestion {
+  readonly now: number;
+  readonly bootId: string;
+  readonly stamp: string;
+  readonly journal: string;
+  readonly answers: Readonly<Record<string, CommitId>>;
+}
+
+export function isIdle(memo: IdleMemo | null, question: IdleQuestion): boolean {
+  if (memo === null || memo.version !== version) return false;
+  if (memo.bootId !== question.bootId || memo.stamp !== question.stamp || memo.journal !== question.journal)
+    return false;
+  if (memo.nextDueAt !== null && question.now >= memo.nextDueAt) return false;
+  const repos = Object.keys(memo.answers);
+  return (
+    repos.length === Object.keys(question.answers).length &&
+    repos.every((repo) => memo.answers[repo] === question.answers[repo])
+  );
+}
+
+/** Changes with every record that is appended and with every rewrite. */
+export function journalStamp(file: string): string {
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? 'none' : `${stat.ino} ${stat.size} ${stat.mtimeNs}`;
+}
+
+export function readMemo(stateFolder: string): IdleMemo | null {
+  try {
+    return JSON.parse(readFileOrNull(join(stateFolder, 'idle.json')) ?? 'null') as IdleMemo | null;
+  } catch {
+    return null;
+  }
+}
+
+export function writeMemo(stateFolder: string, memo: IdleMemo): void {
+  writeFileAtomic(join(stateFolder, 'idle.json'), `${JSON.stringify(memo)}\n`, { durable: false });
+}

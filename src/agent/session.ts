@@ -1,0 +1,127 @@
+/** The time for which a process holds the host's lock: everything that needs it is opened here, and closed in reverse. */
+import { join } from 'node:path';
+import { PullyuError } from '../errors.ts';
+import { createProber } from '../git/probe.ts';
+import { killOrphanedGit } from '../git/run.ts';
+import { decideSshFolder } from '../git/ssh.ts';
+import { type Journal, openJournal } from '../journal/open.ts';
+import type { EventSink } from '../model/event.ts';
+import type { HostId } from '../model/ids.ts';
+import { type Clock, readBootId } from '../system/clock.ts';
+import { type Lock, type LockHolder, readLockHolder, tryLock } from '../system/lock.ts';
+import type { Paths } from '../system/paths.ts';
+import type { AgentContext, HostView } from './context.ts';
+import { readHostView } from './host-view.ts';
+import { ensureIdentity } from './identity.ts';
+import { createLooker, type Looker } from './look.ts';
+import { readMemo, writeMemo } from './memo.ts';
+import { type AgentState, readState, writeState } from './state-file.ts';
+
+export interface SessionOptions {
+  readonly paths: Paths;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly emit: EventSink;
+  readonly signal: AbortSignal;
+  readonly mode: 'agent' | 'look';
+}
+
+export interface Session {
+  readonly looker: Looker;
+  readonly context: AgentContext;
+  /** Writes state.json. */
+  save(nextLookAt: number | null): void;
+  state(nextLookAt: number | null): AgentState;
+  close(): void;
+}
+
+export function lockFile(paths: Paths): string {
+  return join(paths.state, 'lock');
+}
+
+/** @returns the lock, or who holds it. */
+export function takeLock(paths: Paths, mode: string): { lock: Lock } | { holder: LockHolder | null } {
+  ensureIdentity(paths.state);
+  const lock = tryLock(lockFile(paths), mode);
+  return lock === null ? { holder: readLockHolder(lockFile(paths)) } : { lock };
+}
+
+/** Only for the holder of the lock. @throws PullyuError of configuration or journal; nothing is left open then. */
+export async function openSession(lock: Lock, o: SessionOptions): Promise<Session> {
+  const { paths, clock, env, emit, signal } = o;
+  const id = ensureIdentity(paths.state);
+  const view = await readHostView(paths, id, null);
+  // The holder before us died in the middle: its git children may still write into our clones.
+  if (lock.unclean !== null && killOrphanedGit(paths.state) > 0) {
+    emit({ type: 'warning', text: 'git processes of an agent that died were ended' });
+  }
+  const journal = lazyJournal(join(paths.state, 'journal.log'), clock);
+  const prober = createProber({
+    limits: view.config.limits,
+    env,
+    now: clock.now,
+    sshFolder: decideSshFolder(paths.state, process.getuid?.() ?? 0),
+  });
+  const context: AgentContext = { paths, journal, prober, clock, bootId: readBootId(), env, emit, signal };
+  const looker = await openLooker(context, id, view);
+  const state = (nextLookAt: number | null): AgentState => ({
+    version: 1,
+    pid: process.pid,
+    mode: o.mode,
+    lastLookAt: clock.now(),
+    nextLookAt,
+    repos: looker.repoStates(),
+  });
+  return {
+    looker,
+    context,
+    state,
+    save(nextLookAt) {
+      writeState(paths.state, state(nextLookAt));
+      const memo = looker.memo();
+      if (memo !== null) writeMemo(paths.state, memo);
+    },
+    close() {
+      looker.close();
+      prober.close();
+      journal.close();
+    },
+  };
+}
+
+function openLooker(context: AgentContext, id: HostId, view: HostView): Promise<Looker> {
+  const { state } = context.paths;
+  return createLooker(context, id, { memo: readMemo(state), repos: readState(state).repos, view });
+}
+
+/** An idle one-shot look never needs the journal, which may be megabytes: it is read at the first question. */
+function lazyJournal(file: string, clock: Clock): Journal {
+  let opened: Journal | null = null;
+  const journal = () => {
+    opened ??= openJournal(file, { now: clock.now });
+    return opened;
+  };
+  return {
+    get tornBytes() {
+      return journal().tornBytes;
+    },
+    runs: () => journal().runs(),
+    openRuns: () => journal().openRuns(),
+    memory: () => journal().memory(),
+    target: (repo) => journal().target(repo),
+    accepted: (repo) => journal().accepted(repo),
+    applied: (repo) => journal().applied(repo),
+    pause: (now) => journal().pause(now),
+    append: (record) => journal().append(record),
+    compactIfLarge: () => journal().compactIfLarge(),
+    close: () => opened?.close(),
+  };
+}
+
+/** `busy`, with who is at work and for how long there is hope. */
+export function busyError(holder: LockHolder | null): PullyuError {
+  const who = holder === null ? 'another pullyu' : `pullyu ${holder.command} (process ${holder.pid})`;
+  return new PullyuError('busy', `${who} is at work on this host`, {
+    hint: 'it was told to look once more when it is done; `pullyu status` shows what it does',
+  });
+}

@@ -1,0 +1,169 @@
+/** What `status`, `plan` and `why` show: configuration, journal, state file and a plan put together. Reads only; needs no lock. */
+import { hostname, uptime } from 'node:os';
+import { join } from 'node:path';
+import { PullyuError } from '../errors.ts';
+import { openClone } from '../git/clone.ts';
+import { TroubleError } from '../git/stderr.ts';
+import { openTrees } from '../git/trees.ts';
+import { type JournalView, readJournal } from '../journal/read.ts';
+import type { Action } from '../model/action.ts';
+import type { Host, HostConfig, HostState } from '../model/host.ts';
+import type { CommitId } from '../model/ids.ts';
+import type { Pause, Plan, RepoInput, Step } from '../model/plan.ts';
+import type { RepoConfig } from '../model/repo.ts';
+import type { RunIntent } from '../model/run.ts';
+import { planLook } from '../plan/look.ts';
+import { type Clock, readBootId } from '../system/clock.ts';
+import { readLockHolder } from '../system/lock.ts';
+import type { Paths } from '../system/paths.ts';
+import { isAlive } from '../system/processes.ts';
+import { filesOfCommit, readActions } from './actions.ts';
+import type { HostView } from './context.ts';
+import { readHostView } from './host-view.ts';
+import { readIdentity } from './identity.ts';
+import { readRepoInput } from './repo-input.ts';
+import { lockFile } from './session.ts';
+import { type AgentAnswer, askAgent } from './socket.ts';
+import { type AgentState, readState } from './state-file.ts';
+
+export interface HostPicture {
+  readonly view: HostView;
+  readonly journal: JournalView;
+  readonly state: AgentState;
+  /** Who holds the lock and is alive. */
+  readonly holder: { readonly pid: number; readonly command: string } | null;
+  readonly openRun: RunIntent | null;
+  readonly pause: Pause | null;
+  readonly now: number;
+}
+
+export async function readPicture(paths: Paths, clock: Clock): Promise<HostPicture> {
+  const id = readIdentity(paths.state);
+  if (id === null) {
+    throw new PullyuError('not-bootstrapped', `expected this host in ${paths.state}, found none`, {
+      hint: 'pullyu bootstrap URL',
+    });
+  }
+  const view = await readHostView(paths, id, null);
+  const found = readLockHolder(lockFile(paths));
+  const holder = found !== null && isAlive(found) ? found : null;
+  const live =
+    holder?.command === 'agent' ? await askAgent<AgentAnswer>(paths.state, 'GET', '/state', 2_000) : null;
+  // After the state, so that the journal is never older than it.
+  const journal = readJournal(join(paths.state, 'journal.log'));
+  const now = clock.now();
+  return {
+    view,
+    journal,
+    state: withoutTheLook(live?.state, readState(paths.state)),
+    holder,
+    openRun: holder === null ? null : (journal.openRuns().at(-1) ?? null),
+    pause: journal.pause(now),
+    now,
+  };
+}
+
+/** Over the socket `lastLookAt` is the moment of the answer only for a daemon that is alive: its own word counts. */
+function withoutTheLook(live: AgentState | undefined, stored: AgentState): AgentState {
+  return live ?? stored;
+}
+
+export interface PlanOptions {
+  /** Plan for this commit of a repo instead of its current one. */
+  readonly commit?: { readonly repo: string; readonly id: CommitId };
+  /** As if the host had these labels too. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** What the next look would do with what is here. No network, no lock, changes nothing. */
+export async function readPlan(
+  paths: Paths,
+  picture: HostPicture,
+  clock: Clock,
+  env: Readonly<Record<string, string | undefined>>,
+  options: PlanOptions = {},
+): Promise<{ plan: Plan; actions: Action[] }> {
+  const host: Host = { ...picture.view.host, labels: { ...picture.view.host.labels, ...options.labels } };
+  const inputs: RepoInput[] = [];
+  for (const repo of picture.view.config.repos) {
+    const input = await readInputOf(paths, repo, {
+      picture,
+      host,
+      clock,
+      env,
+      commit: options.commit?.repo === repo.name ? options.commit.id : null,
+    });
+    if (input) inputs.push(input);
+  }
+  const plan = planInputs(picture, host, inputs, clock.now());
+  return { plan, actions: inputs.flatMap((input) => input.actions) };
+}
+
+export function planInputs(
+  picture: Pick<HostPicture, 'journal' | 'pause'>,
+  host: Host,
+  repos: readonly RepoInput[],
+  now: number,
+): Plan {
+  return planLook({
+    now,
+    bootId: readBootId(),
+    bootedAt: now - Math.round(uptime() * 1000),
+    host,
+    repos,
+    memory: picture.journal.memory(),
+    pause: picture.pause,
+  });
+}
+
+interface RepoInputOptions {
+  readonly picture: HostPicture;
+  readonly host: Host;
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly commit: CommitId | null;
+}
+
+async function readInputOf(paths: Paths, repo: RepoConfig, o: RepoInputOptions): Promise<RepoInput | null> {
+  const clone = openClone(paths, repo, {
+    limits: o.picture.view.config.limits,
+    env: o.env,
+    emit: () => {},
+    clock: o.clock,
+  });
+  try {
+    const commit = o.commit ?? openTrees(paths, repo, clone, { clock: o.clock }).current()?.commit ?? null;
+    if (commit === null || !(await clone.has(commit))) return null;
+    const read = await readActions(repo, filesOfCommit(clone, commit), o.host.labels);
+    if (!read.ok) {
+      throw new PullyuError(
+        'repo-config',
+        read.trouble.message,
+        read.trouble.hint === null ? {} : { hint: read.trouble.hint },
+      );
+    }
+    return await readRepoInput(clone, o.picture.journal, read.value, {
+      repo: repo.name,
+      commit,
+      labels: o.host.labels,
+    });
+  } catch (error) {
+    if (error instanceof TroubleError) return null;
+    throw error;
+  } finally {
+    clone.close();
+  }
+}
+
+/** What the host is, as it sees itself. */
+export function hostState(picture: HostPicture, steps: readonly Step[]): HostState {
+  if (picture.pause !== null) return 'paused';
+  if (steps.some((step) => step.reason === 'parked' || step.reason === 'unknown')) return 'wedged';
+  if (picture.openRun !== null) return 'busy';
+  const { config } = picture.view;
+  return config.repos.some((repo) => picture.journal.applied(repo.name) === null) ? 'setup' : 'working';
+}
+
+export function defaultHostName(config: HostConfig | null): string {
+  return config?.name ?? hostname();
+}

@@ -1,0 +1,100 @@
+/** `pullyu agent`: the daemon. */
+
+import { runDaemon } from '../agent/daemon.ts';
+import { takeLock } from '../agent/session.ts';
+import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
+import { showLife } from '../heartbeat/daemon.ts';
+import { isLate } from '../heartbeat/duty.ts';
+import { createNotifier } from '../heartbeat/notify.ts';
+import type { AgentEvent } from '../model/event.ts';
+import { delay } from '../system/clock.ts';
+import type { Lock } from '../system/lock.ts';
+import type { CommandContext } from './context.ts';
+import { formatEvent, formatEventJson } from './event-lines.ts';
+
+export interface AgentOptions {
+  /** One JSON object a line instead of text. */
+  readonly json?: boolean;
+}
+
+/** How long a new agent waits for a look that is at work to end. Another agent is never waited for. */
+const LOCK_WAIT_MS = 10 * 60_000;
+
+export async function runAgent(options: AgentOptions, context: CommandContext): Promise<ExitCode> {
+  const { paths, clock, env, signal, out } = context;
+  const lock = await waitForLock(context);
+  if (lock === null) return EXIT.ok;
+  let lastLife = clock.now();
+  let intervalMs = 60_000;
+  const notifier = createNotifier({
+    env,
+    pid: process.pid,
+    isAlive: () => !isLate(clock.now(), lastLife, intervalMs),
+    onProblem: (text) => out.notice(`warning: ${text}`),
+  });
+  const emit = (event: AgentEvent) => {
+    if (event.type === 'agent-started') intervalMs = event.intervalMs;
+    if (event.type === 'progress' || event.type === 'cloning') {
+      lastLife = clock.now();
+      showLife(paths.state, lastLife);
+      if (event.type === 'progress' && !out.isTerminal) return;
+    }
+    const line = options.json ? formatEventJson(event, clock.now()) : formatEvent(event, out);
+    if (line !== null)
+      out.line(options.json || out.isTerminal ? line : `${new Date(clock.now()).toISOString()} ${line}`);
+  };
+  notifier.ready();
+  try {
+    await runDaemon(
+      lock,
+      { paths, clock, env: withoutSupervisor(env), signal, emit, mode: 'agent' },
+      {
+        onLook(text) {
+          lastLife = clock.now();
+          notifier.status(text);
+        },
+      },
+    );
+    emit({ type: 'agent-stopping', why: 'it was told to' });
+    notifier.stopping();
+    return EXIT.ok;
+  } finally {
+    lock.release();
+    await notifier.close();
+  }
+}
+
+/** @returns null when it was told to end before. @throws PullyuError `busy` when another agent is at work. */
+async function waitForLock(context: CommandContext): Promise<Lock | null> {
+  const deadline = context.clock.monotonic() + LOCK_WAIT_MS;
+  let said = false;
+  while (!context.signal.aborted) {
+    const taken = takeLock(context.paths, 'agent');
+    if ('lock' in taken) return taken.lock;
+    const { holder } = taken;
+    if (holder?.command === 'agent' || context.clock.monotonic() > deadline) {
+      throw new PullyuError(
+        'busy',
+        `an agent is at work on this host already (process ${holder?.pid ?? 'unknown'})`,
+        {
+          hint: 'one agent is enough; `pullyu status` shows what it does',
+        },
+      );
+    }
+    if (!said)
+      context.out.notice(
+        `waits for pullyu ${holder?.command ?? ''} (process ${holder?.pid ?? 'unknown'}) to end`,
+      );
+    said = true;
+    await delay(100, context.signal);
+  }
+  return null;
+}
+
+/** What systemd says to the agent is not for its children. */
+function withoutSupervisor(
+  env: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string | undefined>> {
+  const { NOTIFY_SOCKET: _socket, WATCHDOG_USEC: _usec, WATCHDOG_PID: _pid, ...rest } = env;
+  return rest;
+}

@@ -1,0 +1,156 @@
+/**
+ * `pullyu bootstrap URL`: configure, look, install the heartbeat. Everything that can be wrong is found out before anything is written;
+ * from the first write on, the next look finishes what is cut off, because it is the same look.
+ */
+import { hostname } from 'node:os';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { readHostView } from '../agent/host-view.ts';
+import { ensureIdentity } from '../agent/identity.ts';
+import { runWithLock } from '../agent/one-look.ts';
+import { editHostConfig } from '../config/edit-host-config.ts';
+import { parseHostConfig } from '../config/host-config.ts';
+import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
+import { createProber } from '../git/probe.ts';
+import { readGitVersion } from '../git/version.ts';
+import { installHeartbeat } from '../heartbeat/install-heartbeat.ts';
+import type { HostConfig } from '../model/host.ts';
+import type { RepoConfig } from '../model/repo.ts';
+import type { Trouble } from '../model/trouble.ts';
+import { printable } from '../plan/sentence.ts';
+import { resolveTracking } from '../plan/tracking.ts';
+import { makeFolder, namedWriteError, readFileOrNull, writeFileAtomic } from '../system/files.ts';
+import type { CommandContext } from './context.ts';
+import { printEvents } from './event-lines.ts';
+import { heartbeatContext } from './heartbeat-context.ts';
+import { parseHeartbeatKind } from './install.ts';
+
+export interface BootstrapOptions {
+  readonly name?: string;
+  readonly host?: string;
+  readonly label: Readonly<Record<string, string>>;
+  readonly track?: string;
+  readonly interval?: string;
+  readonly nodeinfo?: string;
+  readonly credentials?: string;
+  readonly sshKey?: string;
+  readonly knownHosts?: string;
+  readonly heartbeat: string;
+}
+
+export async function runBootstrap(
+  url: string,
+  options: BootstrapOptions,
+  context: CommandContext,
+): Promise<ExitCode> {
+  const { paths, out } = context;
+  const heartbeat = parseHeartbeatKind(options.heartbeat);
+  const name = options.name ?? nameOfUrl(url);
+  const before = readFileOrNull(paths.hostFile);
+  const absolute = (path: string | undefined) =>
+    path === undefined || isAbsolute(path) ? path : resolve(context.cwd, path);
+  const remote = isLocalPath(url) ? resolve(context.cwd, url) : url;
+  const text = editHostConfig(before, {
+    ...(options.host === undefined ? {} : { name: options.host }),
+    labels: options.label,
+    ...(options.interval === undefined ? {} : { interval: options.interval }),
+    ...(options.nodeinfo === undefined ? {} : { nodeinfo: absolute(options.nodeinfo)! }),
+    repo: {
+      name,
+      remotes: [remote],
+      ...(options.track === undefined ? {} : { track: options.track }),
+      ...(options.credentials === undefined ? {} : { credentials: absolute(options.credentials)! }),
+      ...(options.sshKey === undefined && options.knownHosts === undefined
+        ? {}
+        : {
+            ssh: {
+              ...(options.sshKey === undefined ? {} : { key: absolute(options.sshKey)! }),
+              ...(options.knownHosts === undefined ? {} : { knownHosts: absolute(options.knownHosts)! }),
+            },
+          }),
+    },
+  });
+  const config = parseHostConfig(text, paths.hostFile, { hostName: hostname(), configFolder: paths.config });
+  await checkRemote(config, name, context);
+
+  const id = ensureIdentity(paths.state);
+  try {
+    makeFolder(paths.config);
+    if (text !== before) writeFileAtomic(paths.hostFile, text);
+  } catch (error) {
+    throw namedWriteError(error, dirname(paths.hostFile)) ?? error;
+  }
+  const view = await readHostView(paths, id, null);
+  out.line(
+    `${out.bold(view.host.name)} follows ${name} (${printable(remote)}); configuration: ${paths.hostFile}`,
+  );
+
+  // Before the first look, which may take long: cut off from here on, the heartbeat finishes it.
+  const report = await installHeartbeat(
+    { heartbeat, intervalMs: view.config.intervalMs },
+    heartbeatContext(context),
+  );
+  for (const step of report.steps) out.line(`${step.did} ${step.what}`);
+  for (const note of report.notes) out.line(note);
+
+  const exitCode = await runWithLock({ ...context, emit: printEvents(out) });
+  if (exitCode === EXIT.ok) out.line(`${out.green('well')}: all work is done; \`pullyu status\` shows it`);
+  else out.line('not all is well yet; the heartbeat goes on trying, `pullyu status` shows what is missing');
+  return exitCode;
+}
+
+/** Git, rights and the remote, before anything is written. */
+async function checkRemote(config: HostConfig, name: string, context: CommandContext): Promise<void> {
+  const { env, clock, signal } = context;
+  const git = await readGitVersion(env.PATH === undefined ? {} : { PATH: env.PATH });
+  if (!git.ok) throw errorOfTrouble(git.trouble);
+  const repo = config.repos.find((one) => one.name === name) as RepoConfig;
+  const { readNodeinfo } = await import('../config/nodeinfo.ts');
+  const tracking = resolveTracking(repo.track, { ...readNodeinfo(config.nodeinfo), ...config.labels });
+  if (!tracking.ok) throw errorOfTrouble(tracking.trouble);
+  const prober = createProber({ limits: config.limits, env, now: clock.now });
+  try {
+    let problem: Trouble | null = null;
+    for (const remote of repo.remotes) {
+      const answer = await prober.probe(repo, remote, tracking.value, signal);
+      if (answer.ok) return;
+      problem ??= answer.trouble;
+    }
+    if (problem !== null) throw errorOfTrouble(problem);
+  } finally {
+    prober.close();
+  }
+}
+
+const OWN_SIDE: ReadonlySet<Trouble['code']> = new Set(['config', 'git-missing', 'git-too-old']);
+
+function errorOfTrouble(problem: Trouble): PullyuError {
+  const code = OWN_SIDE.has(problem.code) ? 'program-missing' : 'unreachable';
+  return new PullyuError(problem.code === 'config' ? 'host-config' : code, problem.message, {
+    hint: `${problem.hint ?? 'correct it and call bootstrap again'}; nothing was written`,
+  });
+}
+
+/** `https://git.example.com/it.git` is `it`. */
+function nameOfUrl(url: string): string {
+  const last =
+    url
+      .replace(/[/]+$/, '')
+      .split(/[/:\\]/)
+      .at(-1) ?? '';
+  const name = last
+    .replace(/\.git$/, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, '-')
+    .replace(/^[^a-z0-9]+/, '')
+    .slice(0, 64);
+  if (name === '') {
+    throw new PullyuError('usage', `expected the URL of a repository, found ${JSON.stringify(url)}`, {
+      hint: 'or name the repo with --name',
+    });
+  }
+  return name;
+}
+
+function isLocalPath(url: string): boolean {
+  return /^\.{0,2}\//.test(url) || (!url.includes(':') && url.includes('/'));
+}

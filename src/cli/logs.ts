@@ -1,0 +1,73 @@
+/** `pullyu logs ACTION`: the output of its last run, harmless to a terminal. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
+import { readJournal } from '../journal/read.ts';
+import type { Run } from '../model/run.ts';
+import { harmless } from '../runner/output.ts';
+import { delay } from '../system/clock.ts';
+import type { CommandContext } from './context.ts';
+import { findAction } from './find-action.ts';
+
+const PIECE_BYTES = 64 * 1024;
+const FOLLOW_EVERY_MS = 100;
+
+export async function runLogs(
+  action: string,
+  options: { readonly follow?: boolean },
+  context: CommandContext,
+): Promise<ExitCode> {
+  const { paths, out, signal } = context;
+  const journalFile = join(paths.state, 'journal.log');
+  const run = findRun(action, readJournal(journalFile).runs());
+  const file = join(paths.state, 'runs', run.intent.id, 'output.log');
+  let fd: number;
+  try {
+    fd = openSync(file, 'r');
+  } catch {
+    throw new PullyuError('failed', `the output of ${run.intent.id} is no longer kept`, {
+      hint: 'limits.runsKeptPerAction and limits.runsMax in host.yaml say how many are',
+    });
+  }
+  try {
+    const copy = copier(fd, out.isTerminal, (text) => out.write(text));
+    let ended = run.result !== null;
+    copy();
+    while (options.follow === true && !ended && !signal.aborted) {
+      await delay(FOLLOW_EVERY_MS, signal);
+      ended = readJournal(journalFile)
+        .openRuns()
+        .every((intent) => intent.id !== run.intent.id);
+      copy();
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return EXIT.ok;
+}
+
+function findRun(text: string, runs: readonly Run[]): Run {
+  const byId = runs.find((run) => run.intent.id === text);
+  if (byId) return byId;
+  const named = new Map(
+    runs.map(({ intent }) => [`${intent.repo}/${intent.action}`, { repo: intent.repo, name: intent.action }]),
+  );
+  const { repo, name } = findAction(text, [...named.values()]);
+  return runs.find(({ intent }) => intent.repo === repo && intent.action === name)!;
+}
+
+/** Copies what was added since the last call. The file may have been cut in between: then it starts over at its end. */
+function copier(fd: number, isTerminal: boolean, write: (piece: string | Uint8Array) => void): () => void {
+  let position = 0;
+  return () => {
+    const { size } = fstatSync(fd);
+    if (size < position) position = size;
+    while (position < size) {
+      const bytes = Buffer.alloc(Math.min(PIECE_BYTES, size - position));
+      const length = readSync(fd, bytes, 0, bytes.length, position);
+      if (length === 0) return;
+      position += length;
+      write(isTerminal ? harmless(bytes.toString('utf8', 0, length)) : bytes.subarray(0, length));
+    }
+  };
+}

@@ -1,0 +1,67 @@
+/** `pullyu look`: one pass, by whoever may: the daemon of this host when there is one, else this process. */
+import { join } from 'node:path';
+import { lookOnce } from '../agent/one-look.ts';
+import { busyError, takeLock } from '../agent/session.ts';
+import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
+import type { AgentEvent } from '../model/event.ts';
+import { writeFileAtomic } from '../system/files.ts';
+import type { CommandContext } from './context.ts';
+import { printEvents } from './event-lines.ts';
+
+export interface LookOptions {
+  /** Called by cron: stays quiet when all is well, and does nothing while a daemon does its duty. */
+  readonly heartbeat?: boolean;
+  readonly json?: boolean;
+}
+
+const ASK_TIMEOUT_MS = 15 * 60_000;
+
+export async function runLook(options: LookOptions, context: CommandContext): Promise<ExitCode> {
+  const { paths, clock, env, signal } = context;
+  if (options.heartbeat === true) {
+    const { takeDuty } = await import('./heartbeat-duty.ts');
+    if (!(await takeDuty(context))) return EXIT.ok;
+  }
+  const taken = takeLock(paths, 'look');
+  if (!('lock' in taken)) return lookElsewhere(context, taken.holder?.command === 'agent');
+  const { lock } = taken;
+  try {
+    const events: AgentEvent[] = [];
+    const emit = options.json ? (event: AgentEvent) => void events.push(event) : printEvents(context.out);
+    const { exitCode, idle } = await lookOnce(lock, { paths, env, clock, signal, emit });
+    if (options.json) context.out.json({ idle, exitCode, events });
+    return exitCode;
+  } finally {
+    lock.release();
+  }
+}
+
+/** Somebody else is at work: a daemon looks for us and answers; a one-shot look is told to look once more. */
+async function lookElsewhere(context: CommandContext, isDaemon: boolean): Promise<ExitCode> {
+  const { paths } = context;
+  writeFileAtomic(join(paths.state, 'dirty'), '', { durable: false });
+  if (isDaemon) {
+    const { askAgent } = await import('../agent/socket.ts');
+    const answer = await askAgent<{ exitCode: ExitCode; message: string }>(
+      paths.state,
+      'POST',
+      '/look',
+      ASK_TIMEOUT_MS,
+    );
+    if (answer !== null && answer.exitCode !== EXIT.busy) {
+      context.out.line(
+        answer.exitCode === EXIT.ok
+          ? 'the agent looked: all is well'
+          : 'the agent looked: not all is well, see `pullyu status`',
+      );
+      return answer.exitCode;
+    }
+    if (answer !== null)
+      throw new PullyuError('busy', answer.message, {
+        hint: '`pullyu status` shows which, `pullyu logs ACTION -f` follows it',
+      });
+  }
+  const { readLockHolder } = await import('../system/lock.ts');
+  const { lockFile } = await import('../agent/session.ts');
+  throw busyError(readLockHolder(lockFile(paths)));
+}

@@ -1,0 +1,49 @@
+/**
+ * The command line. `look` is what cron calls each minute, so it is dispatched before anything else is loaded; every other command
+ * loads what it needs itself.
+ */
+import { EXIT, PullyuError } from '../errors.ts';
+import { createContext } from './context.ts';
+import { createTerminal } from './terminal.ts';
+
+/** @returns the exit code. Never throws. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const ending = new AbortController();
+  const onSignal = () => {
+    // The second signal is served by the default: it ends the process at once.
+    process.removeListener('SIGINT', onSignal);
+    process.removeListener('SIGTERM', onSignal);
+    ending.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  // A reader that goes away (`pullyu history | head`) is no error of ours.
+  process.stdout.on('error', () => {});
+  try {
+    const bare = bareLook(argv);
+    if (bare !== null) {
+      const { runLook } = await import('./look.ts');
+      return await runLook({}, createContext(bare.root, ending.signal));
+    }
+    const { runProgram } = await import('./program.ts');
+    return await runProgram(argv, ending.signal);
+  } catch (error) {
+    if (error instanceof PullyuError) {
+      createTerminal().error(error);
+      return error.exitCode;
+    }
+    console.error(error);
+    console.error('hint: this is a defect of pullyu; please report it with the lines above');
+    return EXIT.failed;
+  } finally {
+    process.removeListener('SIGINT', onSignal);
+    process.removeListener('SIGTERM', onSignal);
+  }
+}
+
+/** `look`, `--root DIR look`: no other word. */
+function bareLook(argv: readonly string[]): { root: string | undefined } | null {
+  if (argv.length === 1 && argv[0] === 'look') return { root: undefined };
+  if (argv.length === 3 && argv[0] === '--root' && argv[2] === 'look') return { root: argv[1] };
+  return null;
+}

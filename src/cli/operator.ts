@@ -1,0 +1,119 @@
+/** What an operator asks of the agent: written to its inbox, and carried out at once by whoever can. */
+
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { dropRequest, postRequest, type Request, readRequests, recordOfRequest } from '../agent/requests.ts';
+import { takeLock } from '../agent/session.ts';
+import { askAgent } from '../agent/socket.ts';
+import { readPicture, readPlan } from '../agent/status.ts';
+import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
+import { openJournal } from '../journal/open.ts';
+import { isCommitId } from '../model/ids.ts';
+import { formatTime, printable } from '../plan/sentence.ts';
+import { delay } from '../system/clock.ts';
+import type { CommandContext } from './context.ts';
+import { findAction } from './find-action.ts';
+
+/** For an agent at work to take a request; it asks between two steps and at each look. */
+const TAKEN_WITHIN_MS = 3_000;
+
+export async function runRedo(text: string, context: CommandContext): Promise<ExitCode> {
+  const picture = await readPicture(context.paths, context.clock);
+  const { actions } = await readPlan(context.paths, picture, context.clock, context.env);
+  const { repo, name } = findAction(text, actions);
+  const taken = await carryOut({ type: 'redo', repo, action: name }, context);
+  context.out.line(
+    `${repo}/${name} runs at the next look${taken === 'agent' ? ', which is now' : '; `pullyu look` makes one now'}`,
+  );
+  return EXIT.ok;
+}
+
+export async function runPause(
+  options: { readonly for: string; readonly reason: string },
+  context: CommandContext,
+): Promise<ExitCode> {
+  const { parseDuration } = await import('../config/duration.ts');
+  const ms = parseDuration(options.for);
+  if (ms === null || ms <= 0) {
+    throw new PullyuError('usage', `expected a duration for --for, found ${JSON.stringify(options.for)}`, {
+      hint: 'such as 30m, 2h or 1d',
+    });
+  }
+  const since = context.clock.now();
+  await readPicture(context.paths, context.clock);
+  await carryOut({ type: 'pause', reason: options.reason, since, until: since + ms }, context);
+  context.out.line(`paused until ${formatTime(since + ms)}: ${printable(options.reason)}`);
+  context.out.line('looks go on and say what would be done; `pullyu resume` ends the pause before');
+  return EXIT.ok;
+}
+
+export async function runResume(context: CommandContext): Promise<ExitCode> {
+  const picture = await readPicture(context.paths, context.clock);
+  if (picture.pause === null) {
+    context.out.line('there was no pause');
+    return EXIT.ok;
+  }
+  const taken = await carryOut({ type: 'resume' }, context);
+  context.out.line(taken === 'agent' ? 'resumed' : 'resumed; the next look does what is due');
+  return EXIT.ok;
+}
+
+export async function runAccept(
+  commit: string,
+  options: { readonly repo?: string },
+  context: CommandContext,
+): Promise<ExitCode> {
+  if (!isCommitId(commit)) {
+    throw new PullyuError('usage', `expected a full commit id, found ${JSON.stringify(commit)}`, {
+      hint: '`pullyu status --json` shows the commit that was seen, as repos[].seen',
+    });
+  }
+  const { view } = await readPicture(context.paths, context.clock);
+  const names = view.config.repos.map((repo) => repo.name);
+  const repo = options.repo ?? (names.length === 1 ? names[0]! : null);
+  if (repo === null || !names.includes(repo)) {
+    throw new PullyuError(
+      'unknown-repo',
+      `expected --repo to be one of ${names.join(', ')}, found ${JSON.stringify(options.repo ?? 'none')}`,
+    );
+  }
+  const taken = await carryOut({ type: 'accept', repo, commit }, context);
+  context.out.line(`${repo} may move to ${commit}${taken === 'agent' ? '' : ' at the next look'}`);
+  return EXIT.ok;
+}
+
+/**
+ * @returns `agent` when a daemon took it and looks now; `here` when this process recorded it; `later` when whoever is at work has it in
+ * its inbox and will come to it.
+ */
+async function carryOut(request: Request, context: CommandContext): Promise<'agent' | 'here' | 'later'> {
+  const { paths, clock } = context;
+  const file = postRequest(
+    paths.state,
+    request,
+    `${String(clock.now()).padStart(15, '0')}-${randomBytes(4).toString('hex')}`,
+  );
+  const taken = takeLock(paths, 'request');
+  if ('lock' in taken) {
+    try {
+      const journal = openJournal(join(paths.state, 'journal.log'), { now: clock.now });
+      try {
+        for (const pending of readRequests(paths.state)) {
+          const record = pending.request && recordOfRequest(pending.request);
+          if (record) journal.append(record);
+          dropRequest(pending);
+        }
+      } finally {
+        journal.close();
+      }
+    } finally {
+      taken.lock.release();
+    }
+    return 'here';
+  }
+  void askAgent(paths.state, 'POST', '/look', TAKEN_WITHIN_MS);
+  for (let waited = 0; waited < TAKEN_WITHIN_MS && existsSync(file); waited += 20)
+    await delay(20, context.signal);
+  return existsSync(file) ? 'later' : 'agent';
+}

@@ -1,0 +1,247 @@
+/** `pullyu status`: the host on one screen. */
+import { type HostPicture, hostState, readPicture, readPlan } from '../agent/status.ts';
+import { EXIT, type ExitCode } from '../errors.ts';
+import { isLate } from '../heartbeat/duty.ts';
+import type { Action } from '../model/action.ts';
+import { actionKey } from '../model/action.ts';
+import { shortId } from '../model/ids.ts';
+import { formatLabels } from '../model/labels.ts';
+import type { Step } from '../model/plan.ts';
+import type { LastingTrouble } from '../model/trouble.ts';
+import { version } from '../model/version.ts';
+import { formatDuration, printable } from '../plan/sentence.ts';
+import { formatTracking } from '../plan/target.ts';
+import { resolveTracking } from '../plan/tracking.ts';
+import type { CommandContext } from './context.ts';
+import { formatRunJson, type RunJson } from './run-json.ts';
+import { formatTable, type Terminal } from './terminal.ts';
+
+export interface StatusJson {
+  readonly host: {
+    readonly name: string;
+    readonly id: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly state: string;
+  };
+  readonly agent: {
+    readonly version: string;
+    readonly pid: number | null;
+    readonly intervalMs: number;
+    readonly lastLookAt: string | null;
+    readonly nextLookAt: string | null;
+    readonly late: boolean;
+  };
+  readonly pause: { readonly reason: string; readonly since: string; readonly until: string } | null;
+  readonly repos: readonly RepoJson[];
+  readonly actions: readonly ActionJson[];
+}
+
+export interface RepoJson {
+  readonly name: string;
+  readonly track: string;
+  readonly remote: string | null;
+  readonly seen: string | null;
+  readonly target: string | null;
+  readonly applied: string | null;
+  readonly lastContactAt: string | null;
+  readonly trouble: TroubleJson | null;
+  readonly healed: { readonly at: string; readonly files: readonly string[] } | null;
+}
+
+interface TroubleJson {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | null;
+  readonly remote: string | null;
+  readonly since: string;
+  readonly count: number;
+}
+
+export interface ActionJson {
+  readonly repo: string;
+  readonly name: string;
+  /** `ok`, `due`, `running`, `failed`, `parked`, `waiting`, `idle`, `not-selected`, `paused`. */
+  readonly state: string;
+  readonly reason: string;
+  readonly sentence: string;
+  readonly nextAt: string | null;
+  readonly lastRun: RunJson | null;
+}
+
+export async function runStatus(
+  options: { readonly json?: boolean; readonly all?: boolean },
+  context: CommandContext,
+): Promise<ExitCode> {
+  const picture = await readPicture(context.paths, context.clock);
+  const { plan, actions } = await readPlan(context.paths, picture, context.clock, context.env);
+  const status = describeStatus(picture, plan.steps, actions, context.paths.state);
+  if (options.json) context.out.json(status);
+  else
+    for (const line of formatStatus(status, context.out, picture.now, options.all === true))
+      context.out.line(line);
+  return EXIT.ok;
+}
+
+export function describeStatus(
+  picture: HostPicture,
+  steps: readonly Step[],
+  actions: readonly Action[],
+  stateFolder: string,
+): StatusJson {
+  const { view, journal, state, pause } = picture;
+  const { config, host } = view;
+  const daemon = picture.holder?.command === 'agent' ? picture.holder.pid : null;
+  return {
+    host: { name: host.name, id: host.id, labels: host.labels, state: hostState(picture, steps) },
+    agent: {
+      version,
+      pid: daemon,
+      intervalMs: config.intervalMs,
+      lastLookAt: isoOrNull(state.lastLookAt),
+      nextLookAt: isoOrNull(state.nextLookAt),
+      late: isLate(picture.now, state.lastLookAt, config.intervalMs),
+    },
+    pause: pause && { reason: pause.reason, since: iso(pause.since), until: iso(pause.until) },
+    repos: config.repos.map((repo) => {
+      const known = state.repos[repo.name];
+      const tracking = resolveTracking(repo.track, host.labels);
+      return {
+        name: repo.name,
+        track: tracking.ok ? formatTracking(tracking.value) : tracking.trouble.message,
+        remote: known?.remote ?? repo.remotes[0] ?? null,
+        seen: known?.seen ?? null,
+        target: journal.target(repo.name),
+        applied: journal.applied(repo.name),
+        lastContactAt: isoOrNull(known?.lastContactAt ?? null),
+        trouble: known?.trouble ? troubleJson(known.trouble) : null,
+        healed: known?.healed ? { at: iso(known.healed.at), files: known.healed.files } : null,
+      };
+    }),
+    actions: actions.map((action) => describeAction(picture, action, steps, stateFolder)),
+  };
+}
+
+function describeAction(
+  picture: HostPicture,
+  action: Action,
+  steps: readonly Step[],
+  stateFolder: string,
+): ActionJson {
+  const own = steps.filter((step) => step.repo === action.repo && step.action === action.name);
+  const step = own.find((one) => one.due) ?? own.at(-1);
+  const memory = picture.journal.memory().get(actionKey(action.repo, action.name));
+  return {
+    repo: action.repo,
+    name: action.name,
+    state: step === undefined ? 'idle' : actionState(step, memory?.lastRun?.result?.outcome ?? null),
+    reason: step?.reason ?? 'current',
+    sentence: step?.sentence ?? '',
+    nextAt: isoOrNull(step?.due ? null : (step?.notBefore ?? null)),
+    lastRun: memory?.lastRun ? formatRunJson(memory.lastRun, stateFolder) : null,
+  };
+}
+
+function actionState(step: Step, lastOutcome: string | null): string {
+  switch (step.reason) {
+    case 'current':
+      return 'ok';
+    case 'not-yet':
+      return lastOutcome === null ? 'idle' : 'ok';
+    case 'look':
+      return step.attempt > 1 ? 'failed' : lastOutcome === null ? 'due' : 'ok';
+    case 'backing-off':
+    case 'retry':
+      return 'failed';
+    case 'unknown':
+    case 'parked':
+      return 'parked';
+    case 'waiting':
+    case 'running':
+    case 'paused':
+    case 'not-selected':
+      return step.reason;
+    default:
+      return 'due';
+  }
+}
+
+function troubleJson(lasting: LastingTrouble): TroubleJson {
+  const { code, message, hint, remote, since, count } = lasting;
+  return { code, message, hint, remote, since: iso(since), count };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function isoOrNull(ms: number | null): string | null {
+  return ms === null ? null : iso(ms);
+}
+
+function formatStatus(status: StatusJson, out: Terminal, now: number, all: boolean): string[] {
+  const { host, agent } = status;
+  const ago = (time: string | null) =>
+    time === null ? 'never' : `${formatDuration(Math.max(0, now - Date.parse(time)))} ago`;
+  const lines = [`${out.bold(host.name)} is ${paintState(host.state, out)}, ${formatLabels(host.labels)}`];
+  const look = `last look ${ago(agent.lastLookAt)}`;
+  const who = agent.pid === null ? 'no agent is running' : `agent ${agent.version} (process ${agent.pid})`;
+  lines.push(
+    `${who}, every ${formatDuration(agent.intervalMs)}, ${agent.late ? out.red(`${look}, which is late`) : look}`,
+  );
+  if (agent.late && agent.pid === null)
+    lines.push('  hint: pullyu install sets up the heartbeat; pullyu doctor says what is wrong with it');
+  if (status.pause !== null)
+    lines.push(`${out.yellow('paused')} until ${status.pause.until}: ${printable(status.pause.reason)}`);
+  for (const repo of status.repos) lines.push('', ...formatRepo(repo, out, ago));
+  const shown = all
+    ? status.actions
+    : status.actions.filter((action) => action.state !== 'not-selected').slice(0, 40);
+  if (shown.length > 0) lines.push('');
+  lines.push(
+    ...formatTable(
+      shown.map((action) => [
+        paintState(action.state, out),
+        `${action.repo}/${action.name}`,
+        action.lastRun === null ? 'never ran' : ago(action.lastRun.startedAt),
+        out.dim(action.sentence),
+      ]),
+    ),
+  );
+  const hidden = status.actions.length - shown.length;
+  if (hidden > 0) lines.push(out.dim(`${hidden} more: pullyu status --all`));
+  return lines;
+}
+
+function formatRepo(repo: RepoJson, out: Terminal, ago: (time: string | null) => string): string[] {
+  const applied =
+    repo.applied === null
+      ? 'nothing applied yet'
+      : repo.applied === repo.target
+        ? `${out.green('applied')} ${shortId(repo.applied)}`
+        : `applied ${shortId(repo.applied)}`;
+  const target =
+    repo.target === repo.applied || repo.target === null
+      ? ''
+      : `, ${out.yellow(`working on ${shortId(repo.target)}`)}`;
+  const seen = repo.seen === null || repo.seen === repo.target ? '' : `, seen ${shortId(repo.seen)}`;
+  const lines = [
+    `${out.bold(repo.name)}: ${printable(repo.track)}, ${applied}${target}${seen}, last contact ${ago(repo.lastContactAt)}`,
+  ];
+  if (repo.trouble !== null) {
+    lines.push(
+      `  ${out.red(repo.trouble.code)} since ${ago(repo.trouble.since)}: ${printable(repo.trouble.message, 400)}`,
+    );
+    if (repo.trouble.hint !== null) lines.push(`  hint: ${printable(repo.trouble.hint, 400)}`);
+  }
+  if (repo.healed !== null)
+    lines.push(
+      `  edited files of the tree were put back ${ago(repo.healed.at)}: ${repo.healed.files.map((file) => printable(file)).join(', ')}`,
+    );
+  return lines;
+}
+
+function paintState(state: string, out: Terminal): string {
+  if (state === 'ok' || state === 'working') return out.green(state);
+  if (state === 'failed' || state === 'parked' || state === 'wedged') return out.red(state);
+  return state === 'not-selected' || state === 'idle' ? out.dim(state) : out.yellow(state);
+}
