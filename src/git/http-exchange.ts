@@ -2,9 +2,9 @@
 import type { RepoConfig } from '../model/repo.ts';
 import { type Trouble, type TroubleCode, trouble } from '../model/trouble.ts';
 import { type Authorization, createAuthorization } from './http-authorization.ts';
-import { type HttpAnswer, type HttpRequest, rawHeader } from './http-connection.ts';
 import type { Place } from './http-place.ts';
 import { isRedirect } from './http-redirect.ts';
+import { type HttpAnswer, type HttpRequest, rawHeader } from './http-request.ts';
 import { quoteBody, troubleFromFailure, troubleFromStatus } from './http-trouble.ts';
 import { printable } from './printable.ts';
 import type { ProberOptions } from './probe-types.ts';

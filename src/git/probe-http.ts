@@ -6,10 +6,10 @@
 import type { CommitId } from '../model/ids.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
-import type { HttpRequest } from './http-connection.ts';
 import { createExchange, type NoReading, type Reading, type Time, wrongAnswer } from './http-exchange.ts';
 import { openPlace, type Place, stampOfPlace } from './http-place.ts';
 import { decideRedirect, INFO_REFS, isRedirect, REDIRECTS_MAX } from './http-redirect.ts';
+import type { HttpRequest } from './http-request.ts';
 import { formatLsRefs } from './ls-refs.ts';
 import { troubleOfMissing } from './probe-missing.ts';
 import type { ProbeAnswer, ProberOptions, RemoteProber } from './probe-types.ts';

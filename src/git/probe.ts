@@ -69,8 +69,10 @@ export function createProber(o: ProberOptions): Prober {
 /** Only what the protocol needs is loaded: a one-shot look starts a process each minute. */
 async function createRemoteProber(repo: RepoConfig, url: RemoteUrl, o: ProberOptions): Promise<RemoteProber> {
   const proxy = decideProxy(url, repo.access.proxy, o.env);
-  const isWeb = url.protocol === 'http' || url.protocol === 'https';
-  if (isWeb && (proxy === null || /^https?:$/.test(proxy.scheme))) {
+  if (url.protocol === 'http' || url.protocol === 'https') {
+    // Other proxies (socks5, and TLS to a proxy for plain http) only git can speak to.
+    const isOurs = proxy === null || proxy.scheme === 'http:' || proxy.scheme === `${url.protocol}:`;
+    if (!isOurs) return (await import('./probe-git.ts')).createGitProber(repo, url, o);
     const { createHttpProber } = await import('./probe-http.ts');
     return createHttpProber(repo, url, o);
   }
