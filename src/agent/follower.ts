@@ -4,6 +4,7 @@
  */
 import { type Clone, openClone } from '../git/clone.ts';
 import type { ProbeAnswer } from '../git/probe.ts';
+import { decideSshFolder } from '../git/ssh.ts';
 import { TroubleError } from '../git/stderr.ts';
 import { openTrees, type Trees } from '../git/trees.ts';
 import type { Action } from '../model/action.ts';
@@ -57,8 +58,9 @@ export function createFollower(
     env: context.env,
     emit,
     clock,
+    sshFolder: decideSshFolder(context.paths.state, process.getuid?.() ?? 0),
   });
-  const trees = openTrees(context.paths, repo, clone, { clock });
+  const trees = openTrees(context.paths, repo, clone, { clock, sshFolder: context.sshFolder });
   const troubles = createTroubles({ repo: repo.name, known: known.trouble, now: clock.now, emit });
   const state: RepoState = { ...known };
   let actions: { key: string; list: Action[] } | null = null;
