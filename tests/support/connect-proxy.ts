@@ -56,7 +56,7 @@ export async function startConnectProxy(
   server.on('connect', (request, client: Socket) => {
     if (!allowed(request)) {
       client.end(
-        'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="proxy"\r\nContent-Length: 0\r\n\r\n',
+        'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="proxy"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
       );
       return;
     }
