@@ -14,6 +14,8 @@ export interface AgentContext {
   readonly bootId: string;
   /** Our own environment: PATH, proxies, SSH_AUTH_SOCK. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of kept ssh connections, shared by probe and fetch. */
+  readonly sshFolder: string | null;
   readonly emit: EventSink;
   /** Aborted: leave runs to themselves, end everything else. */
   readonly signal: AbortSignal;

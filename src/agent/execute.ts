@@ -192,6 +192,7 @@ export function recordResult(
     repo: intent.repo,
     action: intent.action,
     commit: intent.commit,
+    reason: intent.reason,
     outcome: result.outcome,
     exitCode: result.exitCode,
     durationMs: Math.max(0, result.endedAt - intent.startedAt),

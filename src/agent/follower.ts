@@ -60,7 +60,7 @@ export function createFollower(
     clock,
     sshFolder: decideSshFolder(context.paths.state, process.getuid?.() ?? 0),
   });
-  const trees = openTrees(context.paths, repo, clone, { clock, sshFolder: context.sshFolder });
+  const trees = openTrees(context.paths, repo, clone, { clock });
   const troubles = createTroubles({ repo: repo.name, known: known.trouble, now: clock.now, emit });
   const state: RepoState = { ...known };
   let actions: { key: string; list: Action[] } | null = null;

@@ -49,6 +49,8 @@ export interface Looker {
   view(): HostView;
   repoStates(): Record<string, RepoState>;
   memo(): IdleMemo | null;
+  /** When the last look, or probe beside a run, ended; milliseconds since 1970. */
+  lastLookAt(): number | null;
   /** Bounded housekeeping in idle time. */
   tidy(): Promise<void>;
   close(): void;
@@ -60,7 +62,12 @@ const PASSES_MAX = 20;
 export async function createLooker(
   context: AgentContext,
   hostId: HostId,
-  known: { memo: IdleMemo | null; repos: Readonly<Record<string, RepoState>>; view?: HostView },
+  known: {
+    memo: IdleMemo | null;
+    repos: Readonly<Record<string, RepoState>>;
+    lastLookAt?: number | null;
+    view?: HostView;
+  },
 ): Promise<Looker> {
   const { paths, journal, clock, emit, signal, bootId } = context;
   const dirtyFile = join(paths.state, 'dirty');
@@ -71,6 +78,7 @@ export async function createLooker(
   let open: StartedRun | null = null;
   /** The answers that the trees stand for, and newer ones that were seen while an action ran. */
   let newer = false;
+  let lastLookAt: number | null = known.lastLookAt ?? null;
   const answers = new Map<string, CommitId>();
 
   const openFollowers = () => {
@@ -280,12 +288,16 @@ export async function createLooker(
         const present = [...followers.keys()].every((name) =>
           existsSync(repoPaths(paths.state, name).current),
         );
-        if (present && isIdle(memo, question)) return reportOf(true, memo.exitCode as ExitCode, null);
+        if (present && isIdle(memo, question)) {
+          lastLookAt = clock.now();
+          return reportOf(true, memo.exitCode as ExitCode, null);
+        }
       }
       memo = null;
       let last = await pass();
       for (let n = 1; n < PASSES_MAX && !signal.aborted && (newer || existsSync(dirtyFile)); n += 1)
         last = await pass();
+      lastLookAt = clock.now();
       const exitCode = exitCodeOf(last.plan);
       if (last.settled && !signal.aborted) {
         memo = {
@@ -304,6 +316,7 @@ export async function createLooker(
     async busyTick() {
       drainRequests();
       const found = await probeAll();
+      lastLookAt = clock.now();
       for (const [name, answer] of found) {
         const before = answers.get(name);
         if (newer || before === undefined || before === answer.commit) continue;
@@ -316,6 +329,7 @@ export async function createLooker(
     view: () => view,
     repoStates,
     memo: () => memo,
+    lastLookAt: () => lastLookAt,
 
     async tidy() {
       const runs = new Set(journal.openRuns().map((intent) => intent.id as string));

@@ -56,19 +56,30 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
     emit({ type: 'warning', text: 'git processes of an agent that died were ended' });
   }
   const journal = lazyJournal(join(paths.state, 'journal.log'), clock);
+  const sshFolder = decideSshFolder(paths.state, process.getuid?.() ?? 0);
   const prober = createProber({
     limits: view.config.limits,
     env,
     now: clock.now,
-    sshFolder: decideSshFolder(paths.state, process.getuid?.() ?? 0),
+    sshFolder,
   });
-  const context: AgentContext = { paths, journal, prober, clock, bootId: readBootId(), env, emit, signal };
+  const context: AgentContext = {
+    paths,
+    journal,
+    prober,
+    clock,
+    bootId: readBootId(),
+    env,
+    sshFolder,
+    emit,
+    signal,
+  };
   const looker = await openLooker(context, id, view);
   const state = (nextLookAt: number | null): AgentState => ({
     version: 1,
     pid: process.pid,
     mode: o.mode,
-    lastLookAt: clock.now(),
+    lastLookAt: looker.lastLookAt(),
     nextLookAt,
     repos: looker.repoStates(),
   });
@@ -91,7 +102,8 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
 
 function openLooker(context: AgentContext, id: HostId, view: HostView): Promise<Looker> {
   const { state } = context.paths;
-  return createLooker(context, id, { memo: readMemo(state), repos: readState(state).repos, view });
+  const { repos, lastLookAt } = readState(state);
+  return createLooker(context, id, { memo: readMemo(state), repos, lastLookAt, view });
 }
 
 /** An idle one-shot look never needs the journal, which may be megabytes: it is read at the first question. */

@@ -1,5 +1,5 @@
 /** What `status`, `plan` and `why` show: configuration, journal, state file and a plan put together. Reads only; needs no lock. */
-import { hostname, uptime } from 'node:os';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { PullyuError } from '../errors.ts';
 import { openClone } from '../git/clone.ts';
@@ -7,7 +7,7 @@ import { TroubleError } from '../git/stderr.ts';
 import { openTrees } from '../git/trees.ts';
 import { type JournalView, readJournal } from '../journal/read.ts';
 import type { Action } from '../model/action.ts';
-import type { Host, HostConfig, HostState } from '../model/host.ts';
+import type { Host, HostState } from '../model/host.ts';
 import type { CommitId } from '../model/ids.ts';
 import type { Pause, Plan, RepoInput, Step } from '../model/plan.ts';
 import type { RepoConfig } from '../model/repo.ts';
@@ -55,17 +55,12 @@ export async function readPicture(paths: Paths, clock: Clock): Promise<HostPictu
   return {
     view,
     journal,
-    state: withoutTheLook(live?.state, readState(paths.state)),
+    state: live?.state ?? readState(paths.state),
     holder,
     openRun: holder === null ? null : (journal.openRuns().at(-1) ?? null),
     pause: journal.pause(now),
     now,
   };
-}
-
-/** Over the socket `lastLookAt` is the moment of the answer only for a daemon that is alive: its own word counts. */
-function withoutTheLook(live: AgentState | undefined, stored: AgentState): AgentState {
-  return live ?? stored;
 }
 
 export interface PlanOptions {
@@ -160,10 +155,12 @@ export function hostState(picture: HostPicture, steps: readonly Step[]): HostSta
   if (picture.pause !== null) return 'paused';
   if (steps.some((step) => step.reason === 'parked' || step.reason === 'unknown')) return 'wedged';
   if (picture.openRun !== null) return 'busy';
-  const { config } = picture.view;
-  return config.repos.some((repo) => picture.journal.applied(repo.name) === null) ? 'setup' : 'working';
+  const isNew = picture.view.config.repos.some((repo) => picture.journal.target(repo.name) === null);
+  return isNew || steps.some(isUnfinishedInit) ? 'setup' : 'working';
 }
 
-export function defaultHostName(config: HostConfig | null): string {
-  return config?.name ?? hostname();
+function isUnfinishedInit(step: Step): boolean {
+  return (
+    step.definition?.on.some((trigger) => trigger.type === 'bootstrap') === true && step.reason !== 'current'
+  );
 }

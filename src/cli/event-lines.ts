@@ -29,11 +29,12 @@ export function formatEvent(
     case 'healed':
       return `${event.repo}: ${out.yellow('healed')}: ${printable(event.what, 400)}`;
     case 'run-started':
-      return `${event.repo}: ${event.sentence}`;
+      // Every look has one of these: only their failures are news.
+      return event.reason === 'look' ? null : `${event.repo}: ${event.sentence}`;
     case 'run-adopted':
       return `${event.repo}: ${event.action} was started by an agent that ended; waiting for it`;
     case 'run-ended':
-      return formatRunEnded(event, out);
+      return event.reason === 'look' && event.outcome === 'ok' ? null : formatRunEnded(event, out);
     case 'applied':
       return `${event.repo}: ${out.green('applied')} ${shortId(event.commit)}`;
     case 'superseded':

@@ -30,10 +30,16 @@ export async function runLook(options: LookOptions, context: CommandContext): Pr
     const emit = options.json ? (event: AgentEvent) => void events.push(event) : printEvents(context.out);
     const { exitCode, idle } = await lookOnce(lock, { paths, env, clock, signal, emit });
     if (options.json) context.out.json({ idle, exitCode, events });
+    else if (options.heartbeat !== true) context.out.line(summary(idle, exitCode));
     return exitCode;
   } finally {
     lock.release();
   }
+}
+
+function summary(idle: boolean, exitCode: ExitCode): string {
+  if (exitCode !== EXIT.ok) return 'looked: not all is well, see `pullyu status`';
+  return idle ? 'looked: nothing to do' : 'looked: all is well';
 }
 
 /** Somebody else is at work: a daemon looks for us and answers; a one-shot look is told to look once more. */

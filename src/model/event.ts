@@ -46,6 +46,7 @@ export type AgentEvent =
       readonly repo: string;
       readonly action: string;
       readonly commit: CommitId;
+      readonly reason: RunReason;
       readonly outcome: Outcome;
       readonly exitCode: number | null;
       readonly durationMs: number;
