@@ -4,7 +4,6 @@
  */
 import { type Clone, openClone } from '../git/clone.ts';
 import type { ProbeAnswer } from '../git/probe.ts';
-import { decideSshFolder } from '../git/ssh.ts';
 import { TroubleError } from '../git/stderr.ts';
 import { openTrees, type Trees } from '../git/trees.ts';
 import type { Action } from '../model/action.ts';
@@ -58,7 +57,7 @@ export function createFollower(
     env: context.env,
     emit,
     clock,
-    sshFolder: decideSshFolder(context.paths.state, process.getuid?.() ?? 0),
+    sshFolder: context.sshFolder,
   });
   const trees = openTrees(context.paths, repo, clone, { clock });
   const troubles = createTroubles({ repo: repo.name, known: known.trouble, now: clock.now, emit });
