@@ -1,0 +1,122 @@
+/** pullyu.yaml: text in, actions with every default decided out. Pure. */
+import type { Action, Argv, Trigger } from '../model/action.ts';
+import type { Selector } from '../model/labels.ts';
+import { checkActions } from './check-actions.ts';
+import { type CheckOptions, checkText } from './check-text.ts';
+import { parseDuration } from './duration.ts';
+import { type Problem, problemsError } from './problem.ts';
+import { type ActionValues, repoSchema } from './repo-schema.ts';
+import { folderGlob, withoutDot } from './tree-path.ts';
+import type { YamlText } from './yaml-text.ts';
+
+/** The file in the root of a repository. */
+export const REPO_FILE = 'pullyu.yaml';
+
+const WORDS = new Set(['run', 'check', 'undo', 'after']);
+
+const OPTIONS: CheckOptions = {
+  isText: (path) => {
+    const key = path[2];
+    if (path[0] !== 'actions') return false;
+    return key === 'hosts' || key === 'env' || key === 'user' || key === 'paths' || WORDS.has(String(key));
+  },
+  isSecret: (path) => path[2] === 'env' && path.length > 3,
+};
+
+export interface RepoConfigOptions {
+  readonly repo: string;
+  /** As messages name it. Default: pullyu.yaml. */
+  readonly file?: string;
+}
+
+/**
+ * @param text Bytes where there are bytes: then what is not UTF-8 is found too. An empty file has no actions.
+ * @returns Actions in the order of the file.
+ * @throws PullyuError `repo-config` with a line `file:line:column: message` for every problem.
+ */
+export function parseRepoConfig(text: string | Uint8Array, o: RepoConfigOptions): Action[] {
+  const { actions, problems } = checkRepoConfig(text, o.repo);
+  if (actions === null) throw problemsError('repo-config', o.file ?? REPO_FILE, problems);
+  return actions;
+}
+
+interface CheckedRepo {
+  /** null when there are problems. */
+  readonly actions: Action[] | null;
+  readonly problems: readonly Problem[];
+  /** To find the place of a key. */
+  readonly text: YamlText;
+}
+
+export function checkRepoConfig(text: string | Uint8Array, repo: string): CheckedRepo {
+  const checked = checkText(repoSchema, text, OPTIONS);
+  if (checked.values === null) return { actions: null, problems: checked.problems, text: checked.text };
+  const actions = Object.entries(checked.values.actions).map(([name, values]) =>
+    decideAction(repo, name, values),
+  );
+  const problems = checkActions(actions, checked.text);
+  return { actions: problems.length === 0 ? actions : null, problems, text: checked.text };
+}
+
+function decideAction(repo: string, name: string, values: ActionValues): Action {
+  const run = decideCommand(values.run);
+  return {
+    repo,
+    name,
+    origin: 'pullyu.yaml',
+    run,
+    hosts: values.hosts === undefined ? null : decideSelector(values.hosts),
+    paths:
+      values.paths === undefined
+        ? [defaultPaths(values.run, run)]
+        : [...new Set(values.paths.map(withoutDot))],
+    on: decideTriggers(values.on),
+    check: values.check === undefined ? null : decideCommand(values.check),
+    timeoutMs: parseDuration(values.timeout)!,
+    user: values.user ?? null,
+    env: Object.fromEntries(Object.entries(values.env).map(([key, value]) => [key, String(value)])),
+    after: [...new Set(values.after.map(String))],
+    kind: values.kind,
+    catchUp: values.catchUp,
+    undo: values.undo === undefined ? null : decideCommand(values.undo),
+    retry: {
+      delayMs: parseDuration(values.retry.delay)!,
+      delayMaxMs: parseDuration(values.retry.max)!,
+      attempts: values.retry.attempts,
+    },
+  };
+}
+
+function decideCommand(command: ActionValues['run']): Argv {
+  if (typeof command === 'string') return [withoutDot(command)];
+  const [first, ...rest] = command.map(String);
+  return [withoutDot(first!), ...rest];
+}
+
+/** The script's own folder; everything when the script is in the root or `run` names a program of the host. */
+function defaultPaths(written: ActionValues['run'], run: Argv): string {
+  const first = run[0]!;
+  return typeof written !== 'string' && (first.startsWith('/') || !first.includes('/'))
+    ? '**'
+    : folderGlob(first);
+}
+
+function decideSelector(hosts: NonNullable<ActionValues['hosts']>): Selector {
+  return Object.fromEntries(
+    Object.entries(hosts).map(([key, value]) => [
+      key,
+      Array.isArray(value) ? value.map(String) : String(value),
+    ]),
+  );
+}
+
+function decideTriggers(on: ActionValues['on']): Trigger[] {
+  const triggers = on.map((trigger): Trigger => {
+    if (typeof trigger === 'string') return { type: trigger };
+    return { type: 'schedule', cron: trigger.schedule.trim().replace(/\s+/g, ' '), tz: trigger.tz ?? null };
+  });
+  const seen = new Set<string>();
+  return triggers.filter(
+    (trigger) => !seen.has(JSON.stringify(trigger)) && seen.add(JSON.stringify(trigger)),
+  );
+}

@@ -1,0 +1,114 @@
+/**
+ * The pieces of both schemas. A message says what was expected; who reports it adds what was found, unless the message says that
+ * itself (", found ").
+ */
+import * as v from 'valibot';
+import { DURATION, formatDuration, parseDuration } from './duration.ts';
+import { parseSize, SIZE } from './size.ts';
+
+/** Begins the message about a key that is not known; the known ones follow. */
+export const UNKNOWN_KEY = 'unknown key; known: ';
+/** Begins the message about a key that must be there. */
+export const MISSING_KEY = 'missing key ';
+
+export const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const NAME_RULE =
+  'a name of at most 64 lower-case letters, digits, ".", "_" and "-" that begins with a letter or digit';
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+const NO_CONTROL = /^[^\u0000-\u001f\u007f-\u009f]*$/;
+
+/** A mapping with these keys and no others. */
+export function closed<const E extends v.ObjectEntries>(entries: E, expected: string) {
+  const known = Object.keys(entries).join(' ');
+  return noList(
+    v.strictObject(entries, (issue) => {
+      if (issue.expected === 'never') return UNKNOWN_KEY + known;
+      return issue.expected === 'Object' ? expected : MISSING_KEY + issue.expected;
+    }),
+  );
+}
+
+/** A mapping from names that the user chooses. */
+export function namedMap<const K extends v.GenericSchema<string, string>, const V extends v.GenericSchema>(
+  key: K,
+  value: V,
+  expected: string,
+) {
+  return noList(v.record(key, value, expected));
+}
+
+/** To valibot a list is an object too; to the one who wrote it, it is not. */
+function noList<S extends v.GenericSchema>(schema: S): S {
+  return {
+    ...schema,
+    '~run': (dataset, config) =>
+      schema['~run'](Array.isArray(dataset.value) ? { value: undefined } : dataset, config) as never,
+  };
+}
+
+export const name = v.pipe(v.string(NAME_RULE), v.regex(NAME, NAME_RULE));
+
+const LABEL_KEY = 'a label of letters, digits, ".", "_" and "-" that begins with a letter or digit';
+const LABEL_VALUE = 'a text of 1 to 256 characters without control characters';
+
+export const labelKey = v.pipe(v.string(LABEL_KEY), v.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,255}$/, LABEL_KEY));
+
+export const labelValue = asWritten(
+  v.pipe(
+    v.string(LABEL_VALUE),
+    v.minLength(1, LABEL_VALUE),
+    v.maxLength(256, LABEL_VALUE),
+    v.regex(NO_CONTROL, LABEL_VALUE),
+  ),
+  LABEL_VALUE,
+);
+
+/** A text that YAML may take for a number or a boolean. It reaches the schema as it is written (`readYaml`). */
+export function asWritten<const S extends v.GenericSchema<string, string>>(text: S, expected: string) {
+  return v.union([text, v.number(expected), v.boolean(expected)], expected);
+}
+
+/** A text of one line. */
+export function line(expected: string, maxLength = 4096) {
+  const found = `expected ${expected}, found control characters, nothing, or more than ${maxLength} characters`;
+  return v.pipe(
+    v.string(expected),
+    v.minLength(1, found),
+    v.maxLength(maxLength, found),
+    v.regex(NO_CONTROL, found),
+  );
+}
+
+export function duration(minMs: number, maxMs: number) {
+  const expected = 'a duration such as 500ms, 60s, 10m, 2h or 1d';
+  const range = `a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
+  return v.pipe(
+    v.string(expected),
+    v.regex(DURATION, expected),
+    v.check((text) => {
+      const ms = parseDuration(text);
+      return ms === null || (ms >= minMs && ms <= maxMs);
+    }, range),
+  );
+}
+
+export function size() {
+  const expected = 'a size such as 512 KiB, 100 MiB or 8 GiB';
+  return v.pipe(
+    v.string(expected),
+    v.regex(SIZE, expected),
+    v.check((text) => parseSize(text) !== 0, `${expected} above zero`),
+  );
+}
+
+export function count(min: number, max: number) {
+  const expected = `a whole number from ${min} to ${max}`;
+  return v.pipe(
+    v.number(expected),
+    v.integer(expected),
+    v.minValue(min, expected),
+    v.maxValue(max, expected),
+  );
+}
+
+export const flag = v.boolean('true or false');
