@@ -77,7 +77,7 @@ export async function executeSteps(
 }
 
 /** Somebody's edits are put back before anything of the tree is executed. */
-async function healTree(follower: Follower, force: boolean): Promise<void> {
+export async function healTree(follower: Follower, force: boolean): Promise<void> {
   if (follower.freshTree) {
     follower.freshTree = false;
     return;

@@ -18,10 +18,12 @@ import { version } from '../model/version.ts';
 import { planLook } from '../plan/look.ts';
 import { resumeRun } from '../runner/resume.ts';
 import { isStarted, type StartedRun } from '../runner/spec.ts';
+import { formatRoster } from '../runner/start.ts';
 import { tidyRuns } from '../runner/tidy.ts';
+import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import { repoPaths } from '../system/paths.ts';
 import type { AgentContext, HostView } from './context.ts';
-import { awaitRun, executeSteps, recordResult } from './execute.ts';
+import { awaitRun, executeSteps, healTree, recordResult } from './execute.ts';
 import { createFollower, type Follower } from './follower.ts';
 import { readHostView } from './host-view.ts';
 import { createMarkers } from './markers.ts';
@@ -58,6 +60,7 @@ export interface Looker {
 
 /** A look that keeps finding something newer ends after so many passes and goes on with the next look. */
 const PASSES_MAX = 20;
+const HEAL_EVERY_MS = 10 * 60_000;
 
 export async function createLooker(
   context: AgentContext,
@@ -101,6 +104,13 @@ export async function createLooker(
     const sameRepos = JSON.stringify(fresh.config) === JSON.stringify(view.config);
     view = fresh;
     if (!sameRepos) openFollowers();
+  };
+
+  /** What scripts may know of other hosts: for now this one alone. */
+  const writeRoster = () => {
+    const file = join(paths.state, 'roster.json');
+    const text = formatRoster([view.host]);
+    if (readFileOrNull(file) !== text) writeFileAtomic(file, text, { durable: false });
   };
 
   const drainRequests = () => {
@@ -222,6 +232,7 @@ export async function createLooker(
 
   const pass = async (): Promise<{ plan: Plan; settled: boolean }> => {
     takeDirty();
+    writeRoster();
     newer = false;
     drainRequests();
     await settleOpenRuns();
@@ -244,6 +255,14 @@ export async function createLooker(
     }
     if (!signal.aborted) noteApplied(plan);
     return { plan, settled };
+  };
+
+  /** Also while nothing is due, somebody's edits are found, put back and told: seldom, because every file is looked at. */
+  const healIdleTrees = async (idle: IdleMemo) => {
+    const now = clock.now();
+    if (now >= idle.checkedAt && now - idle.checkedAt < HEAL_EVERY_MS) return;
+    memo = { ...idle, checkedAt: now };
+    for (const follower of followers.values()) await healTree(follower, false);
   };
 
   const exitCodeOf = (plan: Plan): ExitCode => {
@@ -290,6 +309,7 @@ export async function createLooker(
         );
         if (present && isIdle(memo, question)) {
           lastLookAt = clock.now();
+          await healIdleTrees(memo);
           return reportOf(true, memo.exitCode as ExitCode, null);
         }
       }
@@ -308,6 +328,7 @@ export async function createLooker(
           answers: Object.fromEntries(answers),
           nextDueAt: last.plan.nextDueAt,
           exitCode,
+          checkedAt: clock.now(),
         };
       }
       return { ...reportOf(false, exitCode, last.plan), nextDueAt: nextDue(last.plan) };

@@ -21,6 +21,8 @@ export interface IdleMemo {
   readonly nextDueAt: number | null;
   /** Whether all was well: the answer of an idle look is that of the look before it. */
   readonly exitCode: number;
+  /** When the trees were last looked at for edits. */
+  readonly checkedAt: number;
 }
 
 export interface IdleQuestion {
