@@ -23,20 +23,26 @@ const ADVERTISEMENT = 'application/x-git-upload-pack-advertisement';
 const QUESTION = 'application/x-git-upload-pack-request';
 const ANSWER = 'application/x-git-upload-pack-result';
 
+/** A redirect may have been a mistake, or an attack: after so many answers the URL that was written down is asked again. */
+const REDIRECT_KEPT = 16;
+
 export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: ProberOptions): RemoteProber {
   const exchange = createExchange(repo, o);
   let place: Place | null = null;
   let prepared: Prepared | null = null;
   /** By question: the commit that we last found here. */
   const before = new Map<string, CommitId>();
+  /** Answers of a place that a redirect led to. */
+  let elsewhere = 0;
 
   async function probe(wanted: Wanted, signal?: AbortSignal): Promise<Result<ProbeAnswer>> {
     const time = { deadline: performance.now() + o.limits.probeTimeoutMs, signal };
     if (place !== null && place.stamp !== stampOfPlace(repo, place.url, o)) leave();
     const answer = await answerFor(wanted, time);
     if (answer.ok) before.set(wanted.key, answer.value.commit);
-    // What a redirect led to may be gone; the URL that was written down is where we begin again.
-    else if (place !== null && place.url !== original) leave();
+    // What a redirect led to may be gone, or never was meant: the URL that was written down is where we begin again.
+    const isElsewhere = place !== null && place.url !== original;
+    if (isElsewhere && (!answer.ok || ++elsewhere % REDIRECT_KEPT === 0)) leave();
     return answer;
   }
 
