@@ -10,6 +10,7 @@ import { createRemote, type Remote } from '../support/repo.ts';
 import { said, say, sayRepository } from '../support/say.ts';
 import { type Failure, survive } from '../support/survive.ts';
 import { tempFolder } from '../support/temp.ts';
+import { until } from '../support/until.ts';
 
 const WEB = ['nginx', 'fcgiwrap', 'openssl'];
 const test = needsProgram(...WEB);
@@ -71,12 +72,16 @@ describe('an agent in front of a web server', () => {
     test(`survives ${failure.name}`, () => survive(host, remote, failure));
   }
 
-  test('follows a repository that has moved to another host', async () => {
+  test('follows a repository that has moved to another host, and back', async () => {
     await elsewhere.setCredentials(null);
     await nginx.answer({ redirect: elsewhere.url('', '127.0.0.1') });
     await host.untilApplied(await remote.publish(say('moved')));
     await nginx.answer('git');
+    nginx.forget();
+    await until(() => nginx.requests().length > 0, { what: 'a question to the URL of host.yaml' });
+    elsewhere.forget();
     await host.untilApplied(await remote.publish(say('moved back')));
+    expect(elsewhere.requests()).toEqual([]);
   });
 
   test('keeps away as long as the server asks for', async () => {
