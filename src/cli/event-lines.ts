@@ -65,7 +65,14 @@ function formatRunEnded(
 
 /** One line of JSON: `time` (ISO) first. */
 export function formatEventJson(event: AgentEvent, now: number): string {
-  return JSON.stringify({ time: new Date(now).toISOString(), ...event });
+  return JSON.stringify({ time: new Date(now).toISOString(), ...event }, isoTimes);
+}
+
+const TIMES = new Set(['since', 'until', 'endedAt']);
+
+/** For JSON.stringify: times of events in ISO form, as everywhere in what --json prints. */
+export function isoTimes(key: string, value: unknown): unknown {
+  return TIMES.has(key) && typeof value === 'number' ? new Date(value).toISOString() : value;
 }
 
 /** To standard output, as they come. */

@@ -6,7 +6,7 @@ import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import type { AgentEvent } from '../model/event.ts';
 import { writeFileAtomic } from '../system/files.ts';
 import type { CommandContext } from './context.ts';
-import { printEvents } from './event-lines.ts';
+import { isoTimes, printEvents } from './event-lines.ts';
 
 export interface LookOptions {
   /** Called by cron: stays quiet when all is well, and does nothing while a daemon does its duty. */
@@ -23,13 +23,14 @@ export async function runLook(options: LookOptions, context: CommandContext): Pr
     if (!(await takeDuty(context))) return EXIT.ok;
   }
   const taken = takeLock(paths, 'look');
-  if (!('lock' in taken)) return lookElsewhere(context, taken.holder?.command === 'agent');
+  if (!('lock' in taken)) return lookElsewhere(options, context, taken.holder?.command === 'agent');
   const { lock } = taken;
   try {
     const events: AgentEvent[] = [];
     const emit = options.json ? (event: AgentEvent) => void events.push(event) : printEvents(context.out);
     const { exitCode, idle } = await lookOnce(lock, { paths, env, clock, signal, emit });
-    if (options.json) context.out.json({ idle, exitCode, events });
+    if (options.json)
+      context.out.json({ idle, exitCode, events: JSON.parse(JSON.stringify(events, isoTimes)) });
     else if (options.heartbeat !== true) context.out.line(summary(idle, exitCode));
     return exitCode;
   } finally {
@@ -43,7 +44,11 @@ function summary(idle: boolean, exitCode: ExitCode): string {
 }
 
 /** Somebody else is at work: a daemon looks for us and answers; a one-shot look is told to look once more. */
-async function lookElsewhere(context: CommandContext, isDaemon: boolean): Promise<ExitCode> {
+async function lookElsewhere(
+  options: LookOptions,
+  context: CommandContext,
+  isDaemon: boolean,
+): Promise<ExitCode> {
   const { paths } = context;
   writeFileAtomic(join(paths.state, 'dirty'), '', { durable: false });
   if (isDaemon) {
@@ -55,11 +60,14 @@ async function lookElsewhere(context: CommandContext, isDaemon: boolean): Promis
       ASK_TIMEOUT_MS,
     );
     if (answer !== null && answer.exitCode !== EXIT.busy) {
-      context.out.line(
-        answer.exitCode === EXIT.ok
-          ? 'the agent looked: all is well'
-          : 'the agent looked: not all is well, see `pullyu status`',
-      );
+      // What happened meanwhile is in the agent's own log.
+      if (options.json) context.out.json({ idle: null, exitCode: answer.exitCode, events: [] });
+      else
+        context.out.line(
+          answer.exitCode === EXIT.ok
+            ? 'the agent looked: all is well'
+            : 'the agent looked: not all is well, see `pullyu status`',
+        );
       return answer.exitCode;
     }
     if (answer !== null)
