@@ -14,8 +14,19 @@ export default defineConfig({
   define: { PULLYU_VERSION: JSON.stringify('0.0.0-test') },
   test: {
     projects: [
-      { extends: true, test: { ...shared, name: 'fast', include: ['{src,tests}/**/*.test.ts'], exclude: ['**/*.slow.test.ts', 'node_modules/**'] } },
-      { extends: true, test: { ...shared, name: 'slow', include: ['{src,tests}/**/*.slow.test.ts'], testTimeout: 1_800_000 } },
+      {
+        extends: true,
+        test: {
+          ...shared,
+          name: 'fast',
+          include: ['{src,tests}/**/*.test.ts'],
+          exclude: ['**/*.slow.test.ts', 'node_modules/**'],
+        },
+      },
+      {
+        extends: true,
+        test: { ...shared, name: 'slow', include: ['{src,tests}/**/*.slow.test.ts'], testTimeout: 1_800_000 },
+      },
     ],
   },
 });

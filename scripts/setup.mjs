@@ -17,7 +17,9 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 
 const stampFile = join(root, 'node_modules/.pullyu-setup');
-const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+const wanted = createHash('sha256')
+  .update(readFileSync(join(root, 'package-lock.json')))
+  .digest('hex');
 if (!existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== wanted) {
   console.log('setup: installing npm packages');
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
@@ -33,14 +35,26 @@ if (process.argv.includes('--debian')) run(process.execPath, ['scripts/debian.mj
 say('setup: ready, run bin/pullyu --help');
 
 function newestSource() {
-  const files = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
   const times = files.map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs);
-  return Math.max(...times, statSync(join(root, 'package.json')).mtimeMs, statSync(join(root, 'scripts/build.mjs')).mtimeMs);
+  return Math.max(
+    ...times,
+    statSync(join(root, 'package.json')).mtimeMs,
+    statSync(join(root, 'scripts/build.mjs')).mtimeMs,
+  );
 }
 
 function run(file, args) {
-  const result = spawnSync(file, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], timeout: 900_000 });
+  const result = spawnSync(file, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    timeout: 900_000,
+  });
   if (result.status === 0) return;
-  console.error(`error: "${[file, ...args].join(' ')}" ${result.error ? result.error.message : `ended with exit code ${result.status}`}`);
+  console.error(
+    `error: "${[file, ...args].join(' ')}" ${result.error ? result.error.message : `ended with exit code ${result.status}`}`,
+  );
   process.exit(1);
 }

@@ -9,9 +9,17 @@ const filters = process.argv.slice(2).filter((word) => word !== '--slow');
 
 step('scripts/setup.mjs', '--quiet', '--debian');
 if (filters.length === 0) step('scripts/check.mjs');
-step('node_modules/vitest/vitest.mjs', 'run', ...(slow ? ['--project', 'slow'] : ['--project', 'fast']), ...filters);
+step(
+  'node_modules/vitest/vitest.mjs',
+  'run',
+  ...(slow ? ['--project', 'slow'] : ['--project', 'fast']),
+  ...filters,
+);
 
 function step(script, ...args) {
-  const result = spawnSync(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  const result = spawnSync(process.execPath, [script, ...args], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   if (result.status !== 0) process.exit(result.status ?? 1);
 }

@@ -20,7 +20,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   agent: ['model', 'errors.ts', 'system', 'plan', 'config', 'git', 'journal', 'runner'],
   heartbeat: ['model', 'errors.ts', 'system', 'plan', 'config', 'git', 'journal', 'agent'],
   demo: ['model', 'errors.ts', 'system'],
-  cli: ['model', 'errors.ts', 'system', 'plan', 'config', 'git', 'journal', 'runner', 'agent', 'heartbeat', 'demo'],
+  cli: [
+    'model',
+    'errors.ts',
+    'system',
+    'plan',
+    'config',
+    'git',
+    'journal',
+    'runner',
+    'agent',
+    'heartbeat',
+    'demo',
+  ],
 };
 
 /** Only these know the clock's timers, processes, sockets and files of Node. */
@@ -33,7 +45,9 @@ interface Source {
 }
 
 const sources = listSources(src).map(readSource);
-const products = sources.filter(({ path }) => !/\.(test|testing)\.ts$/.test(path) && !path.endsWith('example-values.ts'));
+const products = sources.filter(
+  ({ path }) => !/\.(test|testing)\.ts$/.test(path) && !path.endsWith('example-values.ts'),
+);
 
 function listSources(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -60,7 +74,8 @@ test('imports of src point one way', () => {
       const target = targetOf(source, specifier);
       if (target === null) continue;
       const folder = relative(src, target).split('/')[0]!;
-      if (folder !== source.folder && !allowed!.includes(folder)) wrong.push(`${relative(root, source.path)} imports ${specifier}`);
+      if (folder !== source.folder && !allowed!.includes(folder))
+        wrong.push(`${relative(root, source.path)} imports ${specifier}`);
     }
   }
   expect(wrong).toEqual([]);
@@ -82,7 +97,8 @@ test('no file imports itself through others', () => {
   const cycles: string[] = [];
   const visit = (path: string, trail: readonly string[]) => {
     const at = trail.indexOf(path);
-    if (at !== -1) return void cycles.push([...trail.slice(at), path].map((one) => relative(src, one)).join(' -> '));
+    if (at !== -1)
+      return void cycles.push([...trail.slice(at), path].map((one) => relative(src, one)).join(' -> '));
     if (done.has(path)) return;
     for (const next of edges.get(path) ?? []) visit(next, [...trail, path]);
     done.add(path);
@@ -93,19 +109,32 @@ test('no file imports itself through others', () => {
 
 /** Types vanish; a circle of them alone is none. */
 function runtimeImports(source: Source): string[] {
-  const text = readFileSync(source.path, 'utf8').replace(/import type[^;]*;/g, '').replace(/export type \{[^;]*;/g, '');
-  return [...text.matchAll(/(?:\bfrom|\bimport)\s+'(\.[^']+)'/g)].map((match) => resolve(dirname(source.path), match[1]!));
+  const text = readFileSync(source.path, 'utf8')
+    .replace(/import type[^;]*;/g, '')
+    .replace(/export type \{[^;]*;/g, '');
+  return [...text.matchAll(/(?:\bfrom|\bimport)\s+'(\.[^']+)'/g)].map((match) =>
+    resolve(dirname(source.path), match[1]!),
+  );
 }
 
 test('deciding knows nothing of the world', () => {
   const wrong = products
     .filter(({ folder }) => PURE.includes(folder))
-    .flatMap((source) => source.imports.filter((name) => name.startsWith('node:') && name !== 'node:crypto').map((name) => `${relative(root, source.path)}: ${name}`));
+    .flatMap((source) =>
+      source.imports
+        .filter((name) => name.startsWith('node:') && name !== 'node:crypto')
+        .map((name) => `${relative(root, source.path)}: ${name}`),
+    );
   expect(wrong).toEqual([]);
 });
 
 test('only the launcher ends the process', () => {
-  const wrong = products.filter(({ path }) => !path.endsWith('heartbeat/first-boot.ts') && /\bprocess\.exit\(/.test(readFileSync(path, 'utf8'))).map(({ path }) => relative(root, path));
+  const wrong = products
+    .filter(
+      ({ path }) =>
+        !path.endsWith('heartbeat/first-boot.ts') && /\bprocess\.exit\(/.test(readFileSync(path, 'utf8')),
+    )
+    .map(({ path }) => relative(root, path));
   expect(wrong).toEqual([]);
 });
 

@@ -4,11 +4,12 @@
  */
 import { hostname } from 'node:os';
 import { dirname, isAbsolute, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { readHostView } from '../agent/host-view.ts';
 import { ensureIdentity } from '../agent/identity.ts';
 import { runWithLock } from '../agent/one-look.ts';
-import { editHostConfig } from '../config/edit-host-config.ts';
 import { parseHostConfig } from '../config/host-config.ts';
+import { editHostConfig, formatHostConfig, HOST_SCHEMA_FILE } from '../config/write-host-config.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { createProber } from '../git/probe.ts';
 import { readGitVersion } from '../git/version.ts';
@@ -49,26 +50,28 @@ export async function runBootstrap(
   const absolute = (path: string | undefined) =>
     path === undefined || isAbsolute(path) ? path : resolve(context.cwd, path);
   const remote = isLocalPath(url) ? resolve(context.cwd, url) : url;
-  const text = editHostConfig(before, {
+  const ssh = {
+    ...(options.sshKey === undefined ? {} : { key: absolute(options.sshKey)! }),
+    ...(options.knownHosts === undefined ? {} : { knownHosts: absolute(options.knownHosts)! }),
+  };
+  const change = {
     ...(options.host === undefined ? {} : { name: options.host }),
-    labels: options.label,
+    ...(Object.keys(options.label).length === 0 ? {} : { labels: options.label }),
     ...(options.interval === undefined ? {} : { interval: options.interval }),
     ...(options.nodeinfo === undefined ? {} : { nodeinfo: absolute(options.nodeinfo)! }),
-    repo: {
-      name,
-      remotes: [remote],
-      ...(options.track === undefined ? {} : { track: options.track }),
-      ...(options.credentials === undefined ? {} : { credentials: absolute(options.credentials)! }),
-      ...(options.sshKey === undefined && options.knownHosts === undefined
-        ? {}
-        : {
-            ssh: {
-              ...(options.sshKey === undefined ? {} : { key: absolute(options.sshKey)! }),
-              ...(options.knownHosts === undefined ? {} : { knownHosts: absolute(options.knownHosts)! }),
-            },
-          }),
+    repos: {
+      [name]: {
+        remotes: [remote],
+        ...(options.track === undefined ? {} : { track: options.track }),
+        ...(options.credentials === undefined ? {} : { credentials: absolute(options.credentials)! }),
+        ...(Object.keys(ssh).length === 0 ? {} : { ssh }),
+      },
     },
-  });
+  };
+  const text =
+    before === null || before.trim() === ''
+      ? formatHostConfig(change, schemaFile())
+      : editHostConfig(before, change, paths.hostFile);
   const config = parseHostConfig(text, paths.hostFile, { hostName: hostname(), configFolder: paths.config });
   await checkRemote(config, name, context);
 
@@ -96,6 +99,11 @@ export async function runBootstrap(
   if (exitCode === EXIT.ok) out.line(`${out.green('well')}: all work is done; \`pullyu status\` shows it`);
   else out.line('not all is well yet; the heartbeat goes on trying, `pullyu status` shows what is missing');
   return exitCode;
+}
+
+/** In the package of the program that runs: it describes just the keys that this version knows. */
+function schemaFile(): string {
+  return fileURLToPath(new URL(`../${HOST_SCHEMA_FILE}`, import.meta.url));
 }
 
 /** Git, rights and the remote, before anything is written. */

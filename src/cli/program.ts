@@ -1,6 +1,6 @@
 /** Every command with its words. What a command does is in the file of its name, loaded when it is called. */
 import { Command, CommanderError, InvalidArgumentError } from '@commander-js/extra-typings';
-import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
+import { EXIT, type ExitCode } from '../errors.ts';
 import { version } from '../model/version.ts';
 import { type CommandContext, createContext } from './context.ts';
 
@@ -222,12 +222,4 @@ function parseCount(text: string): number {
   if (!Number.isInteger(count) || count < 1)
     throw new InvalidArgumentError(`expected a number of 1 or more, found ${JSON.stringify(text)}`);
   return count;
-}
-
-/** @throws PullyuError `usage` for a repo that the host does not follow. */
-export function unknownRepo(name: string, known: readonly string[]): PullyuError {
-  return new PullyuError(
-    'unknown-repo',
-    `expected one of the repos ${known.join(', ')}, found ${JSON.stringify(name)}`,
-  );
 }

@@ -1,6 +1,5 @@
 /** Everything that goes to the terminal. Colours only there, and never with NO_COLOR. */
-import type { ErrorCode } from '../errors.ts';
-import { PullyuError } from '../errors.ts';
+import type { PullyuError } from '../errors.ts';
 
 export type Paint = (text: string) => string;
 
@@ -68,8 +67,4 @@ export function formatTable(rows: readonly (readonly string[])[]): string[] {
 function visibleLength(text: string): number {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours have no width.
   return text.replace(/\u001b\[\d+m/g, '').length;
-}
-
-export function usageError(message: string, hint?: string): PullyuError {
-  return new PullyuError('usage' satisfies ErrorCode, message, hint === undefined ? {} : { hint });
 }
