@@ -270,7 +270,7 @@ export async function createLooker(
     const has = (test: (t: LastingTrouble) => boolean) =>
       troubles.some((t) => [t.in('contact'), t.in('content')].some((one) => one !== null && test(one)));
     if (has((t) => REFUSED.has(t.code))) return EXIT.refused;
-    if (has((t) => t.code === 'config')) return EXIT.usage;
+    if (has((t) => OUR_SIDE.has(t.code))) return EXIT.usage;
     if (plan.steps.some((step) => !isFulfilled(step) && isFailing(step))) return EXIT.failed;
     if (has(() => true)) return EXIT.unreachable;
     return EXIT.ok;
@@ -370,8 +370,11 @@ export async function createLooker(
   };
 }
 
-/** Troubles that end only when a person says so, or with another commit. */
-const REFUSED = new Set(['rewritten', 'lagging', 'hostile-tree', 'limit']);
+/** Troubles that end only when a person says so, or with another commit; and what the catalogue of errors calls refused too. */
+const REFUSED = new Set(['rewritten', 'lagging', 'hostile-tree', 'limit', 'disk-full', 'read-only']);
+
+/** No remote is to blame: configuration, programs and rights of this host. */
+const OUR_SIDE = new Set(['config', 'git-missing', 'git-too-old', 'no-permission']);
 
 const FULFILLED: ReadonlySet<Step['reason']> = new Set(['current', 'not-selected', 'not-yet', 'look']);
 
