@@ -9,7 +9,7 @@ import { readHostView } from '../agent/host-view.ts';
 import { ensureIdentity } from '../agent/identity.ts';
 import { runWithLock } from '../agent/one-look.ts';
 import { parseHostConfig } from '../config/host-config.ts';
-import { editHostConfig, formatHostConfig, HOST_SCHEMA_FILE } from '../config/write-host-config.ts';
+import { editHostConfig, formatHostConfig, HOST_SCHEMA_FILE } from '../config/edit-host-config.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { createProber } from '../git/probe.ts';
 import { readGitVersion } from '../git/version.ts';
