@@ -2,9 +2,10 @@
  * The convention: scripts that are found by where they lie, with no pullyu.yaml. Folders of a repository say which hosts they are
  * meant for; a layer that does not exist is skipped.
  */
-import type { Action, RetryPolicy } from '../model/action.ts';
+import type { Action } from '../model/action.ts';
 import type { Labels } from '../model/labels.ts';
 import type { ConventionSettings } from '../model/repo.ts';
+import { defaultRetry, defaultTimeoutMs } from './limits.ts';
 
 /** The layout of the practice. `stack` is its first form, `stacktype` the later one: both are honoured. */
 export const CLASSIC: ConventionSettings = {
@@ -24,10 +25,8 @@ function layers(folder: string, script: string, stacks: readonly string[]): stri
   return names.map((name) => `${folder}/${name}/${script}`);
 }
 
-const MINUTE = 60_000;
-const INIT_TIMEOUT_MS = 60 * MINUTE;
-const WORK_TIMEOUT_MS = 10 * MINUTE;
-const RETRY: RetryPolicy = { delayMs: 10_000, delayMaxMs: 10 * MINUTE, attempts: 8 };
+/** An init installs packages. */
+const INIT_TIMEOUT_MS = 3_600_000;
 
 export interface ConventionPaths {
   readonly init: readonly string[];
@@ -76,14 +75,14 @@ function layer(repo: string, kind: 'init' | 'work', path: string, names: Set<str
     paths: [folder === '' ? path : `${folder}/**`],
     on: [{ type: kind === 'init' ? 'bootstrap' : 'look' }],
     check: null,
-    timeoutMs: kind === 'init' ? INIT_TIMEOUT_MS : WORK_TIMEOUT_MS,
+    timeoutMs: kind === 'init' ? INIT_TIMEOUT_MS : defaultTimeoutMs,
     user: null,
     env: {},
     after: [],
     kind: 'idempotent',
     catchUp: 'latest',
     undo: null,
-    retry: RETRY,
+    retry: defaultRetry,
   };
 }
 

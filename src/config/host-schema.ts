@@ -1,5 +1,7 @@
 /** host.yaml: the one description of its keys. The parser, the JSON Schema and the reference page are made from it. */
 import * as v from 'valibot';
+import { formatDuration } from './duration.ts';
+import { defaultLimits } from './limits.ts';
 import { whatIsWrongWithProxy, whatIsWrongWithRemote } from './remote.ts';
 import {
   asWritten,
@@ -14,6 +16,7 @@ import {
   namedMap,
   size,
 } from './schema-parts.ts';
+import { formatSize } from './size.ts';
 import { parseTrack, whatIsWrongWithTrack } from './track.ts';
 
 const MINUTE = 60_000;
@@ -204,40 +207,52 @@ const limits = closed(
   {
     freeSpaceMin: v.optional(
       v.pipe(size(), v.description('No fetch is begun with less free space for the state folder.')),
-      '100 MiB',
+      formatSize(defaultLimits.freeSpaceMinBytes),
     ),
-    fetchMax: v.optional(v.pipe(size(), v.description('The largest file that a fetch may write.')), '8 GiB'),
+    fetchMax: v.optional(
+      v.pipe(size(), v.description('The largest file that a fetch may write.')),
+      formatSize(defaultLimits.fetchMaxBytes),
+    ),
     outputMax: v.optional(
       v.pipe(size(), v.description("Kept of one run's output: its first half and its last half.")),
-      '1 MiB',
+      formatSize(defaultLimits.outputMaxBytes),
     ),
     runsKeptPerAction: v.optional(
       v.pipe(count(1, 10_000), v.description('Runs of each action whose output is kept.')),
-      20,
+      defaultLimits.runsKeptPerAction,
     ),
-    runsMax: v.optional(v.pipe(size(), v.description('The output of all runs together.')), '256 MiB'),
-    treeMaxFiles: v.optional(v.pipe(count(1, 100_000_000), v.description('Files in one commit.')), 1_000_000),
-    treeMaxBytes: v.optional(v.pipe(size(), v.description('The size of all files of one commit.')), '16 GiB'),
+    runsMax: v.optional(
+      v.pipe(size(), v.description('The output of all runs together.')),
+      formatSize(defaultLimits.runsMaxBytes),
+    ),
+    treeMaxFiles: v.optional(
+      v.pipe(count(1, 100_000_000), v.description('Files in one commit.')),
+      defaultLimits.treeMaxFiles,
+    ),
+    treeMaxBytes: v.optional(
+      v.pipe(size(), v.description('The size of all files of one commit.')),
+      formatSize(defaultLimits.treeMaxBytes),
+    ),
     probeTimeout: v.optional(
       v.pipe(
         duration(100, 10 * MINUTE),
         v.description('How long a remote may take to say which commit it has.'),
       ),
-      '15s',
+      formatDuration(defaultLimits.probeTimeoutMs),
     ),
     fetchStall: v.optional(
       v.pipe(
         duration(1_000, 60 * MINUTE),
         v.description('A fetch without any progress for so long is ended.'),
       ),
-      '60s',
+      formatDuration(defaultLimits.fetchStallMs),
     ),
     fetchTimeout: v.optional(
       v.pipe(
         duration(1_000, DAY),
         v.description('A fetch (not the first clone) is ended after so long in any case.'),
       ),
-      '10m',
+      formatDuration(defaultLimits.fetchTimeoutMs),
     ),
   },
   'a mapping of limits',

@@ -20,9 +20,7 @@ export const defaultLimits: Limits = {
 
 export const defaultRetry: RetryPolicy = { delayMs: 10_000, delayMaxMs: 600_000, attempts: 8 };
 
-export const defaultIntervalMs = 60_000;
 export const defaultTimeoutMs = 600_000;
-export const defaultTrack = 'main';
 
 /** Of one configuration file. */
 export const CONFIG_MAX_BYTES = 1 * MiB;

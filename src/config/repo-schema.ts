@@ -1,6 +1,8 @@
 /** pullyu.yaml: the one description of its keys. The parser, the JSON Schema and the reference page are made from it. */
 import { Cron } from 'croner';
 import * as v from 'valibot';
+import { formatDuration } from './duration.ts';
+import { defaultRetry, defaultTimeoutMs } from './limits.ts';
 import { asWritten, closed, count, duration, labelKey, labelValue, name, namedMap } from './schema-parts.ts';
 import { whatIsWrongWithGlob, whatIsWrongWithPath } from './tree-path.ts';
 
@@ -126,15 +128,18 @@ const retry = closed(
         duration(100, DAY),
         v.description('Wait after the first failure; doubled after each further one.'),
       ),
-      '10s',
+      formatDuration(defaultRetry.delayMs),
     ),
-    max: v.optional(v.pipe(duration(100, DAY), v.description('The longest wait.')), '10m'),
+    max: v.optional(
+      v.pipe(duration(100, DAY), v.description('The longest wait.')),
+      formatDuration(defaultRetry.delayMaxMs),
+    ),
     attempts: v.optional(
       v.pipe(
         count(1, 1000),
         v.description('After so many failures the action is parked until something changes.'),
       ),
-      8,
+      defaultRetry.attempts,
     ),
   },
   'a mapping with delay, max and attempts',
@@ -187,7 +192,7 @@ const action = closed(
     ),
     timeout: v.optional(
       v.pipe(duration(100, 7 * DAY), v.description('A run is ended after so long: TERM, then KILL.')),
-      '10m',
+      formatDuration(defaultTimeoutMs),
     ),
     user: v.optional(
       v.pipe(

@@ -46,7 +46,7 @@ export function readYaml(input: string | Uint8Array, isText: (path: KeyPath) => 
       uniqueKeys: false, // Ours below says where the first one is, and takes linear time.
       prettyErrors: false,
       version: '1.2',
-      logLevel: 'silent',
+      logLevel: 'error',
     });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
