@@ -1,6 +1,6 @@
 /** A host of the test's own: the real command line on a root of its own, as a person or a timer would call it. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
@@ -16,6 +16,7 @@ import { type UntilOptions, until } from './until.ts';
 const checkout = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** PULLYU_TEST_BIN: another build than that of this checkout. */
 export const program = process.env.PULLYU_TEST_BIN ?? join(checkout, 'bin/pullyu');
+const ASK_ANYWAY_MS = 1_000;
 const OUTPUT_MAX = 64 * 1024 * 1024;
 
 /** `pullyu status --json` (docs/json.md). */
@@ -148,12 +149,17 @@ export function createHost(options: HostOptions = {}): TestHost {
     more: UntilOptions,
   ): Promise<StatusJson> => {
     let last: StatusJson | undefined;
+    let asked = { stamp: '', at: 0 };
     const ask = async () => {
+      // A question costs a process: it is only worth asking when the agent has written something since.
+      const stamp = stampOf(join(root, 'var/lib/pullyu'));
+      if (stamp === asked.stamp && Date.now() < asked.at + ASK_ANYWAY_MS) return null;
+      asked = { stamp, at: Date.now() };
       last = await status();
       return fits(last) ? last : null;
     };
     const found = async () => ({ status: last ?? (await status()), agent: agent?.output().slice(-2_000) });
-    return until(ask, { what, found, everyMs: 60, ...more });
+    return until(ask, { what, found, everyMs: 15, ...more });
   };
   const close = async () => {
     await agent?.close();
@@ -223,6 +229,13 @@ export function createHost(options: HostOptions = {}): TestHost {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function stampOf(state: string): string {
+  const times = ['state.json', 'journal.log'].map(
+    (name) => statSync(join(state, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  );
+  return times.join(' ');
 }
 
 function hostYaml({ name, labels, interval, repos, more }: HostOptions): string {
