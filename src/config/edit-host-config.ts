@@ -1,5 +1,5 @@
 /** Writes host.yaml: a new one, or changes in one that a person keeps, with his comments and his order. */
-import { Document, isCollection, isMap, type Node, parseDocument, type YAMLMap } from 'yaml';
+import { Document, isAlias, isCollection, isMap, type Node, parseDocument } from 'yaml';
 import type { Labels } from '../model/labels.ts';
 import { checkHostText } from './host-config.ts';
 import type { HostSettings, RepoSettings } from './host-schema.ts';
@@ -8,6 +8,7 @@ import { problemsError } from './problem.ts';
 /** Where the schema lies in the package. */
 export const HOST_SCHEMA_FILE = 'schemas/host.schema.json';
 
+/** No line is folded: a long URL stays one word. */
 const STYLE = { lineWidth: 0, flowCollectionPadding: false } as const;
 
 /**
@@ -16,17 +17,14 @@ const STYLE = { lineWidth: 0, flowCollectionPadding: false } as const;
  * @throws PullyuError `host-config` when the settings are not valid.
  */
 export function formatHostConfig(settings: HostSettings, schema: string = HOST_SCHEMA_FILE): string {
-  const document = new Document(withoutUndefined(settings), { version: '1.2' });
-  const labels = document.get('labels');
-  if (isCollection(labels)) labels.flow = true;
+  const document = new Document(JSON.parse(JSON.stringify(settings)), { version: '1.2' });
+  putOnOneLine(document.get('labels'));
   for (const name of Object.keys(settings.repos ?? {})) {
-    const remotes = document.getIn(['repos', name, 'remotes']);
-    if (isCollection(remotes)) remotes.flow = true;
-    const track = document.getIn(['repos', name, 'track']);
-    if (isCollection(track)) track.flow = true;
+    const repo = document.getIn(['repos', name]);
+    if (isMap(repo)) for (const pair of repo.items) putOnOneLine(pair.value);
   }
   const body = Object.keys(settings).length === 0 ? '' : document.toString(STYLE);
-  return checked(`# yaml-language-server: $schema=${schema.replace(/\s/g, '%20')}\n${body}`);
+  return checked(`# yaml-language-server: $schema=${schema.replace(/\s/g, '%20')}\n${body}`, 'host.yaml');
 }
 
 export interface HostChange {
@@ -41,6 +39,7 @@ export interface HostChange {
 
 /**
  * The text with the change in it; the very same text when it says all of that already.
+ * @param file As messages name it.
  * @throws PullyuError `host-config` when the text is not valid, before or after.
  */
 export function editHostConfig(text: string, change: HostChange, file = 'host.yaml'): string {
@@ -48,14 +47,10 @@ export function editHostConfig(text: string, change: HostChange, file = 'host.ya
   const document = parseDocument(text, { version: '1.2' });
   const before = document.toString(STYLE);
   if (!isMap(document.contents)) document.contents = document.createNode({}) as never;
-  for (const key of ['name', 'interval', 'nodeinfo'] as const) {
-    if (change[key] !== undefined) set(document, [key], change[key]);
-  }
+  for (const key of ['name', 'interval', 'nodeinfo'] as const) set(document, [key], change[key]);
   for (const [key, value] of Object.entries(change.labels ?? {})) set(document, ['labels', key], value);
   for (const [name, repo] of Object.entries(change.repos ?? {})) {
-    for (const [key, value] of Object.entries(repo)) {
-      if (value !== undefined) set(document, ['repos', name, key], value);
-    }
+    for (const [key, value] of Object.entries(repo)) set(document, ['repos', name, key], value);
   }
   const after = document.toString(STYLE);
   return after === before ? text : checked(after, file);
@@ -63,24 +58,31 @@ export function editHostConfig(text: string, change: HostChange, file = 'host.ya
 
 /** Does nothing when it is there already, so that nobody's way of writing it is changed. */
 function set(document: Document, path: readonly string[], value: unknown): void {
+  if (value === undefined) return;
   const there = document.getIn(path, true) as Node | undefined;
-  if (there !== undefined && JSON.stringify(there?.toJS?.(document)) === JSON.stringify(value)) return;
+  if (there !== undefined && JSON.stringify(there.toJS(document)) === JSON.stringify(value)) return;
   for (let length = 1; length < path.length; length += 1) {
     const parent = path.slice(0, length);
+    const node = document.getIn(parent, true);
+    // What an alias shares with another place is not changed there.
+    if (isAlias(node)) document.setIn(parent, node.resolve(document)?.clone());
     // `labels:` with nothing behind it is no mapping yet.
-    if (!isMap(document.getIn(parent))) document.setIn(parent, document.createNode({}));
+    else if (!isMap(node)) document.setIn(parent, document.createNode({}));
   }
-  const parent = document.getIn(path.slice(0, -1)) as YAMLMap | undefined;
-  if (parent?.items.length === 0 && path[0] === 'labels') parent.flow = true;
-  document.setIn(path, document.createNode(value));
+  const parent = document.getIn(path.slice(0, -1));
+  if (isMap(parent) && path[0] === 'labels' && parent.items.length === 0) parent.flow = true;
+  const node = document.createNode(value) as Node;
+  putOnOneLine(node);
+  document.setIn(path, node);
 }
 
-function checked(text: string, file = 'host.yaml'): string {
+/** Lists and small mappings as a person would write them. */
+function putOnOneLine(node: unknown): void {
+  if (isCollection(node)) node.flow = true;
+}
+
+function checked(text: string, file: string): string {
   const { problems } = checkHostText(text);
   if (problems.length > 0) throw problemsError('host-config', file, problems);
   return text;
-}
-
-function withoutUndefined(settings: HostSettings): unknown {
-  return JSON.parse(JSON.stringify(settings));
 }

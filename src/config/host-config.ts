@@ -132,7 +132,7 @@ function decideLimits(values: HostValues['limits']): Limits {
     runsKeptPerAction: values.runsKeptPerAction,
     runsMaxBytes: parseSize(values.runsMax)!,
     treeMaxFiles: values.treeMaxFiles,
-    treeMaxBytes: parseSize(values.treeMaxBytes)!,
+    treeMaxBytes: parseSize(values.treeMaxSize)!,
     probeTimeoutMs: parseDuration(values.probeTimeout)!,
     fetchStallMs: parseDuration(values.fetchStall)!,
     fetchTimeoutMs: parseDuration(values.fetchTimeout)!,

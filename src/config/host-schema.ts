@@ -229,7 +229,7 @@ const limits = closed(
       v.pipe(count(1, 100_000_000), v.description('Files in one commit.')),
       defaultLimits.treeMaxFiles,
     ),
-    treeMaxBytes: v.optional(
+    treeMaxSize: v.optional(
       v.pipe(size(), v.description('The size of all files of one commit.')),
       formatSize(defaultLimits.treeMaxBytes),
     ),
