@@ -1,0 +1,322 @@
+/** docs/json.md against what bin/pullyu prints: every documented field is there, nothing else is, and each has its type. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CATALOGUE } from '../src/errors.ts';
+import { startChild } from './support/child.ts';
+import { createHost, program, runProgram, type TestHost } from './support/host.ts';
+import { codesIn, readPage, rowsOf, sectionOf } from './support/markdown.ts';
+import { createRemote, type Remote } from './support/repo.ts';
+import { until } from './support/until.ts';
+
+const page = readPage('json.md');
+
+type Types = ReadonlyMap<string, string>;
+
+/** Field to type, of a section's tables. */
+function fieldsOf(heading: string): Types {
+  return new Map(
+    rowsOf(sectionOf(page, heading), 'field').map(([field, type]) => [codesIn(field!)[0]!, type!]),
+  );
+}
+
+const RUN = fieldsOf('history');
+const EVENTS = new Map(
+  rowsOf(sectionOf(page, 'Events'), 'type').map(([type, fields]) => [
+    codesIn(type!)[0]!,
+    eventFields(fields!),
+  ]),
+);
+
+/** "`repo` text, `from` commit or null". */
+function eventFields(cell: string): Types {
+  const pieces = cell === '' ? [] : cell.split(', ');
+  return new Map([
+    ['type', 'text'],
+    ...pieces.map((piece) => [codesIn(piece)[0]!, piece.replace(/^`[^`]+` /, '')] as const),
+  ]);
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+
+/** Problems of a value at a documented field; none when it is as documented. */
+function misfits(value: unknown, path: string, types: Types): string[] {
+  const type = types.get(path);
+  if (type === undefined) return [`${path} is not documented`];
+  if (value === null) return / or null$/.test(type) ? [] : [`${path} is null, documented as ${type}`];
+  const plain = type.replace(/ or null$/, '');
+  const wrong = [`${path} is ${JSON.stringify(value)?.slice(0, 100)}, documented as ${type}`];
+  const words = plain.startsWith('one of ') ? codesIn(plain) : null;
+  if (words !== null) return words.includes(value as string) ? [] : wrong;
+  switch (plain) {
+    case 'text':
+      return typeof value === 'string' ? [] : wrong;
+    case 'number':
+      return Number.isInteger(value) ? [] : wrong;
+    case 'flag':
+      return typeof value === 'boolean' ? [] : wrong;
+    case 'time':
+      return typeof value === 'string' && TIME.test(value) ? [] : wrong;
+    case 'commit':
+      return typeof value === 'string' && COMMIT.test(value) ? [] : wrong;
+    case 'map':
+      return isObject(value) && Object.values(value).every((one) => typeof one === 'string') ? [] : wrong;
+    case 'run':
+      return isObject(value) ? misfitsOfObject(value, '', RUN).map((one) => `${path}: ${one}`) : wrong;
+    case 'event':
+      return isObject(value) ? misfitsOfEvent(value) : wrong;
+    case 'list':
+      return Array.isArray(value) ? value.flatMap((one) => misfitsOfElement(one, `${path}[]`, types)) : wrong;
+    case 'object':
+      return isObject(value) ? misfitsOfObject(value, `${path}.`, types) : wrong;
+    default:
+      return [`${path} is documented with the type "${type}", which is none`];
+  }
+}
+
+function misfitsOfElement(value: unknown, path: string, types: Types): string[] {
+  return isObject(value) && !types.has(path)
+    ? misfitsOfObject(value, `${path}.`, types)
+    : misfits(value, path, types);
+}
+
+/** Every documented field is there, and no other. */
+function misfitsOfObject(value: Record<string, unknown>, prefix: string, types: Types): string[] {
+  const names = [...types.keys()]
+    .filter((field) => field.startsWith(prefix))
+    .map((field) => field.slice(prefix.length))
+    .filter((name) => !/[.[]/.test(name));
+  const missing = names
+    .filter((name) => !Object.hasOwn(value, name))
+    .map((name) => `${prefix}${name} is missing`);
+  return [
+    ...missing,
+    ...Object.entries(value).flatMap(([name, one]) => misfits(one, `${prefix}${name}`, types)),
+  ];
+}
+
+const TROUBLE = new Map([
+  ...[...fieldsOf('status')].flatMap(([field, type]) =>
+    field.startsWith('repos[].trouble.') ? [[field.slice(16), type] as const] : [],
+  ),
+  ['retryAfterMs', 'number or null'],
+]);
+
+function misfitsOfEvent(value: Record<string, unknown>): string[] {
+  const types = EVENTS.get(value.type as string);
+  if (types === undefined) return [`the event ${String(value.type)} is not documented`];
+  const { trouble, ...rest } = value;
+  const inner = isObject(trouble) ? misfitsOfObject(trouble, '', TROUBLE) : [];
+  const outer = misfitsOfObject(trouble === undefined ? rest : { ...rest, trouble: {} }, '', types);
+  return [...outer.filter((one) => !/^repos is|\[\] is not documented/.test(one)), ...inner].map(
+    (one) => `${String(value.type)}: ${one}`,
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Fields that no sample showed with a value other than null or an empty list. */
+function unseen(samples: readonly unknown[], types: Types): string[] {
+  const seen = new Set<string>();
+  const visit = (value: unknown, path: string) => {
+    if (value === null || value === undefined) return;
+    seen.add(path);
+    if (types.get(path)?.startsWith('run') || types.get(path) === 'map' || types.get(path) === 'event')
+      return;
+    if (Array.isArray(value)) for (const one of value) visit(one, `${path}[]`);
+    else if (isObject(value))
+      for (const [name, one] of Object.entries(value)) visit(one, path === '' ? name : `${path}.${name}`);
+  };
+  for (const sample of samples) visit(sample, '');
+  return [...types.keys()].filter((field) => !seen.has(field));
+}
+
+const YAML = `actions:
+  good: {run: good.sh, hosts: {part: app}}
+  bad: {run: bad.sh, retry: {delay: 1h, max: 1h}}
+  after-bad: {run: good.sh, after: [bad]}
+  later: {run: good.sh, on: [{schedule: "17 3 1 1 *"}]}
+  elsewhere: {run: good.sh, hosts: {part: lb}}
+  watch: {run: good.sh, on: [look]}
+  human: {run: human.sh}
+  refused: {run: nothing-there.sh, retry: {delay: 1h, max: 1h}}
+`;
+
+describe('one host in every state', () => {
+  let remote: Remote;
+  let host: TestHost;
+  const samples: unknown[] = [];
+  const events: unknown[] = [];
+  const answers = rowsOf(sectionOf(page, 'look'), 'exit code').map(([code]) => Number(code));
+  const produced = new Set<number>();
+
+  const look = async (): Promise<number | null> => {
+    const ran = await host.run(['look', '--json']);
+    if (ran.code !== null) produced.add(ran.code);
+    if (ran.stdout !== '') {
+      const answer = ran.json<{ exitCode: number; events: unknown[] }>();
+      expect(misfitsOfObject(answer, '', fieldsOf('look'))).toEqual([]);
+      expect(answer.exitCode).toBe(ran.code);
+      events.push(...answer.events);
+    }
+    return ran.code;
+  };
+
+  /** Checked at once, kept for the question which fields were ever seen. */
+  const sample = async () => {
+    const status = (await host.run(['status', '--json'])).json<Record<string, unknown>>();
+    expect(misfitsOfObject(status, '', fieldsOf('status'))).toEqual([]);
+    samples.push(status);
+    return status as unknown as Awaited<ReturnType<TestHost['status']>>;
+  };
+
+  beforeAll(async () => {
+    remote = await createRemote();
+    host = createHost({ labels: { part: 'app' }, interval: '1s', repos: { it: remote.url } });
+  });
+
+  afterAll(async () => {
+    await host?.close();
+    remote?.[Symbol.dispose]();
+  });
+
+  test('status, history, plan and why have the documented fields', async () => {
+    await remote.publish({
+      files: { 'pullyu.yaml': 'actions: {good: {run: good.sh}}\n' },
+      scripts: { 'good.sh': '#!/bin/sh\n' },
+    });
+    expect(await look()).toBe(0);
+    await sample();
+    await remote.publish({
+      files: { 'pullyu.yaml': YAML },
+      scripts: { 'bad.sh': '#!/bin/sh\necho no\nexit 3\n', 'human.sh': '#!/bin/sh\nexit 78\n' },
+    });
+    expect(await look()).toBe(1);
+    const status = await sample();
+    expect(status.host.state).toBe('wedged');
+    const history = (await host.run(['history', '--json'])).json<Record<string, unknown>[]>();
+    expect(history.length).toBeGreaterThan(3);
+    expect(history.flatMap((run) => misfitsOfObject(run, '', RUN))).toEqual([]);
+    const plan = (await host.run(['plan', '--json'])).json<Record<string, unknown>>();
+    expect(misfitsOfObject(plan, '', fieldsOf('plan'))).toEqual([]);
+    const why = (await host.run(['why', 'bad', '--json'])).json<Record<string, unknown>>();
+    expect(misfitsOfObject(why, '', fieldsOf('why'))).toEqual([]);
+  });
+
+  test('look ends with each documented exit code', async () => {
+    // 4: history was rewritten.
+    await remote.forcePush('HEAD~1');
+    await remote.publish({ files: { other: 'x' } });
+    expect(await look()).toBe(4);
+    await sample();
+    const { seen } = (await host.status()).repos[0]!;
+    expect((await host.run(['accept', seen!])).code).toBe(0);
+    expect(await look()).toBe(0);
+
+    // 2: pullyu.yaml is broken.
+    await remote.publish({ files: { 'pullyu.yaml': 'actions: {good: {runs: good.sh}}\n' } });
+    expect(await look()).toBe(2);
+    await sample();
+    await remote.publish({
+      files: { 'pullyu.yaml': 'actions: {good: {run: good.sh}, slow: {run: slow.sh}}\n' },
+      scripts: { 'slow.sh': SLOW },
+    });
+
+    // 5: another look is at work.
+    const running = startChild([program, '--root', host.root, 'look'], { env: host.env });
+    await until(async () => (await sample()).host.state === 'busy', { what: 'the slow action to run' });
+    expect(await look()).toBe(5);
+    writeFileSync(join(host.state, 'repos/it/state/slow/go'), '');
+    await running.ended;
+
+    // 3: nobody answers.
+    host.configure({ repos: { it: 'file:///nowhere/at/all.git' } });
+    expect(await look()).toBe(3);
+    await sample();
+    host.configure({});
+    expect(await look()).toBe(0);
+    expect([...produced].sort()).toEqual(answers.sort());
+  });
+
+  test('a pause, an agent and healed files are shown', async () => {
+    await host.run(['pause', '--for', '1h', '--reason', 'a test']);
+    await sample();
+    await host.run(['resume']);
+    const tree = join(host.state, 'repos/it/current');
+    writeFileSync(join(tree, 'good.sh'), 'edited\n');
+    await host.run(['redo', 'good']);
+    expect(await look()).toBe(0);
+    await sample();
+    await host.start();
+    await until(
+      async () =>
+        (await sample()).agent.pid !== null &&
+        samples.some((one) => (one as { agent: { nextLookAt: unknown } }).agent.nextLookAt),
+      {
+        what: 'the daemon to say when it looks next',
+      },
+    );
+    const answer = (await host.run(['look', '--json'])).json<{ idle: unknown; events: unknown[] }>();
+    expect(answer).toMatchObject({ idle: null, events: [] });
+  });
+
+  test('no field of status is documented that cannot be seen', () => {
+    expect(unseen(samples, fieldsOf('status'))).toEqual([]);
+  });
+
+  test('events have the documented fields', () => {
+    expect(events.length).toBeGreaterThan(10);
+    expect(events.flatMap((event) => misfitsOfEvent(event as Record<string, unknown>))).toEqual([]);
+  });
+
+  test('doctor, install, uninstall and cloud-init have the documented fields', async () => {
+    const doctor = (await host.run(['doctor', '--json'])).json<Record<string, unknown>>();
+    expect(misfitsOfObject(doctor, '', fieldsOf('doctor'))).toEqual([]);
+    expect(unseen([doctor], fieldsOf('doctor'))).toEqual([]);
+    const install = (await host.run(['install', '--heartbeat', 'cron', '--json'])).json<
+      Record<string, unknown>
+    >();
+    const uninstall = (await host.run(['uninstall', '--json'])).json<Record<string, unknown>>();
+    for (const report of [install, uninstall])
+      expect(misfitsOfObject(report, '', fieldsOf('install'))).toEqual([]);
+    expect(unseen([install], fieldsOf('install'))).toEqual([]);
+    const data = (await host.run(['cloud-init', 'https://git.example.com/it.git', '--json'])).json<
+      Record<string, unknown>
+    >();
+    expect(misfitsOfObject(data, '', fieldsOf('cloud-init'))).toEqual([]);
+  });
+});
+
+/** Runs until somebody makes a file; never longer than its deadline. */
+const SLOW = `#!/bin/sh
+until [ -e "$PULLYU_STATE_DIR/go" ]; do sleep 0.05; done
+`;
+
+test('every event is documented, and none is invented', () => {
+  const source = readFileSync(new URL('../src/model/event.ts', import.meta.url), 'utf8');
+  const types = [...source.matchAll(/readonly type: '([a-z-]+)'/g)].map((match) => match[1]!);
+  expect([...EVENTS.keys()].sort()).toEqual(types.sort());
+});
+
+test('every reason is documented, and none is invented', () => {
+  const source = (file: string, type: string) =>
+    new RegExp(`export type ${type} =([\\s\\S]*?');`).exec(
+      readFileSync(new URL(`../src/model/${file}`, import.meta.url), 'utf8'),
+    )![1]!;
+  const reasons = [source('run.ts', 'RunReason'), source('plan.ts', 'RestReason')].flatMap((text) =>
+    [...text.matchAll(/\| '([a-z-]+)'/g)].map((match) => match[1]!),
+  );
+  expect(rowsOf(sectionOf(page, 'Reasons'), 'reason').map(([reason]) => codesIn(reason!)[0]!)).toEqual(
+    reasons,
+  );
+});
+
+test('with an error nothing is on standard output', async () => {
+  await using host = createHost();
+  const ran = await runProgram(['--root', host.root, 'status', '--json'], { env: { ...host.env } });
+  expect(ran).toMatchObject({ code: CATALOGUE['not-bootstrapped'].exit, stdout: '' });
+  expect(ran.stderr).toMatch(/^error: .*\nhint: /);
+});
