@@ -18,14 +18,14 @@ export interface HostDefaults {
   readonly configFolder: string;
 }
 
-const SECRETS = new Set(['remotes', 'credentials', 'credentialHelper', 'ssh', 'tls', 'proxy']);
+const PUBLIC = new Set(['track', 'pull', 'clone', 'submodules', 'lfs', 'convention']);
 
 const OPTIONS: CheckOptions = {
   isText: (path) =>
     path[0] === 'name' ||
     path[0] === 'labels' ||
     (path[0] === 'repos' && (path[2] === 'track' || path[2] === 'remotes')),
-  isSecret: (path) => path[0] === 'repos' && SECRETS.has(String(path[2])),
+  isSecret: (path) => path[0] === 'repos' && path.length > 1 && !PUBLIC.has(String(path[2])),
 };
 
 /**

@@ -16,6 +16,7 @@ import {
   namedMap,
   size,
 } from './schema-parts.ts';
+import { isToken } from './shown.ts';
 import { formatSize } from './size.ts';
 import { parseTrack, whatIsWrongWithTrack } from './track.ts';
 
@@ -27,6 +28,11 @@ const file = (text: string) =>
   v.pipe(
     line(FILE),
     v.check((path) => !path.includes('://'), `expected ${FILE}, found a URL`),
+    // What stands in the place of a path will be printed when there is no such file.
+    v.check(
+      (path) => !path.includes(':') && !isToken(path),
+      `expected ${FILE}, found what looks like a secret`,
+    ),
     v.description(`${text} Absolute, or relative to the folder of host.yaml.`),
   );
 

@@ -1,9 +1,9 @@
 /** What a schema objects to, as problems with a place and a sentence. */
 import type * as v from 'valibot';
-import { printable } from '../model/printable.ts';
 import { nearest } from './nearest.ts';
 import type { Problem } from './problem.ts';
 import { MISSING_KEY, UNKNOWN_KEY } from './schema-parts.ts';
+import { shown } from './shown.ts';
 import type { KeyPath, YamlText } from './yaml-text.ts';
 
 type Issue = v.BaseIssue<unknown>;
@@ -65,7 +65,7 @@ function unknownKeys(path: KeyPath, known: readonly string[], text: YamlText): P
     const advice = near === null ? `; expected one of ${known.join(', ')}` : `; did you mean "${near}"?`;
     return {
       ...text.at([...path, key], 'key'),
-      message: `${where(path)}unknown key "${printable(key, 60)}"${advice}`,
+      message: `${where(path)}unknown key "${shown(key, 60)}"${advice}`,
     };
   });
 }
@@ -73,7 +73,7 @@ function unknownKeys(path: KeyPath, known: readonly string[], text: YamlText): P
 /** `repos.it.remotes[0]: `; nothing at the top. */
 export function where(path: KeyPath): string {
   if (path.length === 0) return '';
-  const text = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${printable(key, 64)}`)).join('');
+  const text = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${shown(key, 64)}`)).join('');
   return `${text.replace(/^\./, '')}: `;
 }
 
@@ -85,7 +85,7 @@ function valueAt(value: unknown, path: KeyPath): unknown {
 }
 
 function describe(value: unknown): string {
-  if (typeof value === 'string') return value === '' ? 'an empty text' : `"${printable(value, 60)}"`;
+  if (typeof value === 'string') return value === '' ? 'an empty text' : `"${shown(value, 60)}"`;
   return typeof value === 'number' ? `the number ${value}` : kindOf(value);
 }
 

@@ -10,9 +10,9 @@ import {
   type Pair,
   parseDocument,
 } from 'yaml';
-import { printable } from '../model/printable.ts';
 import { CONFIG_MAX_BYTES } from './limits.ts';
 import type { Problem } from './problem.ts';
+import { shown } from './shown.ts';
 
 export type KeyPath = readonly (string | number)[];
 
@@ -105,8 +105,10 @@ function firstBadByte(bytes: Uint8Array): { line: number; column: number } {
 function explainSyntax(message: string, text: string, offset: number): string {
   const start = text.lastIndexOf('\n', Math.max(0, offset - 1)) + 1;
   const line = text.slice(start, start + 200).split('\n', 1)[0]!;
-  const words = printable(message.replace(/\s+/g, ' ').trim());
-  if (/^\s*track:\s*tag:/.test(line)) return `${words}; write the rule as {tag: v*}`;
+  const words = shown(message.replace(/\s+/g, ' ').trim());
+  if (message.includes('multiple documents'))
+    return 'expected one YAML document, found another that begins here';
+  if (/\btrack:\s*tag:/.test(line)) return `${words}; write the rule as {tag: v*}`;
   return words;
 }
 
@@ -161,7 +163,7 @@ class Walker {
   private walkAlias(name: string, path: KeyPath, offset: number): unknown {
     const target = this.anchors.get(name);
     if (target !== undefined && !this.open.has(target)) return this.walk(target, path, offset);
-    this.problem(offset, `expected an anchor with a value, found *${printable(name, 60)} inside of itself`);
+    this.problem(offset, `expected an anchor with a value, found *${shown(name, 60)} inside of itself`);
     return undefined;
   }
 
@@ -179,10 +181,10 @@ class Walker {
         const first = this.at(this.offsetOf([...path, key], 'key'));
         this.problem(
           offset,
-          `expected each key once, found "${printable(key, 60)}" again (first in line ${first.line})`,
+          `expected each key once, found "${shown(key, 60)}" again (first in line ${first.line})`,
         );
       } else if (key in Object.prototype) {
-        this.problem(offset, `unknown key "${printable(key, 60)}"`);
+        this.problem(offset, `unknown key "${shown(key, 60)}"`);
       } else {
         value[key] = this.walk(pair.value, [...path, key], offset);
       }
