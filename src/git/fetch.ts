@@ -92,7 +92,7 @@ function fetchTrouble(gitDir: string, answer: ProbeAnswer, result: ExecResult, o
   }
   return trouble('limit', `expected at most ${o.limits.fetchMaxBytes} bytes in one pack, found more`, {
     remote: answer.url,
-    hint: 'raise limits.fetchMaxBytes in host.yaml when the repository may be this large',
+    hint: 'raise limits.fetchMax in host.yaml when the repository may be this large',
   });
 }
 

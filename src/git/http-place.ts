@@ -73,7 +73,7 @@ function ofTlsFiles(files: TlsFiles, error: unknown, url: RemoteUrl): Trouble {
     'tls',
     `expected usable TLS files (${names.join(', ') || 'none are named'}), found: ${found}`,
     {
-      hint: 'check access.tlsCa, access.tlsCert and access.tlsKey: PEM files that the agent may read',
+      hint: 'check tls.ca, tls.cert and tls.key: PEM files that the agent may read',
       remote: url.text,
     },
   );

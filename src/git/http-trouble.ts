@@ -59,7 +59,7 @@ export function troubleFromStatus(
       'auth-refused',
       c.hadCredential
         ? 'renew the credential: the server does not accept the one that we have'
-        : 'name a file with a credential for this host as access.credentialsFile of the repo',
+        : 'name a file with a credential for this host as `credentials` of the repo',
     );
   }
   if (status === 403) {
@@ -147,10 +147,10 @@ function tlsHint(code: string): string {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return 'use a host name that the certificate of the server names';
   if (code === 'EPROTO' || code.startsWith('ERR_SSL')) {
-    return 'check scheme and port of the URL, and whether the server wants a client certificate (access.tlsCert)';
+    return 'check scheme and port of the URL, and whether the server wants a client certificate (tls.cert)';
   }
-  if (code.startsWith('ERR_OSSL')) return 'check the files access.tlsCa, access.tlsCert and access.tlsKey';
-  return 'name the file of the authority that signed the certificate as access.tlsCa of the repo';
+  if (code.startsWith('ERR_OSSL')) return 'check the files tls.ca, tls.cert and tls.key';
+  return 'name the file of the authority that signed the certificate as tls.ca of the repo';
 }
 
 /** Of a connection that was tried over several addresses, the first one's reason. */

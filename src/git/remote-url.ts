@@ -23,7 +23,7 @@ const SAFE_USER = /^[A-Za-z0-9_.][A-Za-z0-9_.+-]*$/;
 const SAFE_HOST = /^[A-Za-z0-9_.:][A-Za-z0-9_.:%-]*$/;
 
 const CREDENTIALS_HINT =
-  'put the credentials into a file and name it as access.credentialsFile of the repo; then take them out of the URL';
+  'put the credentials into a file and name it as `credentials` of the repo; then take them out of the URL';
 
 /** `https://host/path`, `http://`, `ssh://`, `user@host:path`, `git://`, `file://` or an absolute path. */
 export function parseRemoteUrl(text: string): Result<RemoteUrl> {

@@ -33,7 +33,7 @@ const TABLE: readonly Row[] = [
   {
     says: /died of signal 25|File size limit exceeded|exceeds maximum allowed size/i,
     code: 'limit',
-    hint: 'raise limits.fetchMaxBytes in host.yaml when the repository may be this large',
+    hint: 'raise limits.fetchMax in host.yaml when the repository may be this large',
   },
   {
     says: /out of memory|Cannot allocate memory|died of signal 9\b/i,
@@ -43,7 +43,7 @@ const TABLE: readonly Row[] = [
   {
     says: /filter '?[^\n]*lfs[^\n]* failed|Error downloading object|Smudge error/i,
     code: 'unreachable',
-    hint: 'a large file could not be fetched; for https, git-lfs needs access.credentialHelper (it cannot read a credentials file)',
+    hint: 'a large file could not be fetched; for https, git-lfs needs credentialHelper (it cannot read a credentials file)',
   },
   {
     says: /dubious ownership/i,
@@ -53,7 +53,7 @@ const TABLE: readonly Row[] = [
   {
     says: /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/i,
     code: 'host-key',
-    hint: 'compare the key with what the server shows its owner, then write it into access.sshKnownHosts (ssh-keyscan)',
+    hint: 'compare the key with what the server shows its owner, then write it into ssh.knownHosts (ssh-keyscan)',
   },
   { says: /error: (\d+ )?(429|503)\b|Too Many Requests/i, code: 'slow-down', remoteOnly: true },
   {
@@ -63,7 +63,7 @@ const TABLE: readonly Row[] = [
   {
     says: /Authentication failed|could not read (Username|Password)|terminal prompts disabled|error: 401\b|Permission denied \([^)]*(publickey|password|keyboard)|Too many authentication failures|error: 407\b/i,
     code: 'auth-refused',
-    hint: 'check access.credentialsFile, access.credentialHelper or access.sshKey of the repo: missing, expired or unknown there',
+    hint: 'check `credentials`, credentialHelper or ssh.key of the repo: missing, expired or unknown there',
   },
   { says: /error: 403\b|access denied or repository not exported|DENIED by/i, code: 'forbidden' },
   {

@@ -132,7 +132,7 @@ function checkOptions(options: CloudInitOptions): void {
       'usage',
       'a URL with credentials in it was given; user data is readable by every program of the machine',
       {
-        hint: 'give the URL without them, and bring a credentials file to the host (host.yaml: access.credentialsFile)',
+        hint: 'give the URL without them, and bring a credentials file to the host (host.yaml: `credentials`)',
       },
     );
   }

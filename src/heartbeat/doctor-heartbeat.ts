@@ -149,7 +149,7 @@ function judgeProxies(missing: readonly string[]): Finding[] {
     bad('warn', 'proxy', {
       found: `set in this shell, but not for the heartbeat: ${missing.join(', ')}`,
       expected: 'the same proxies for both',
-      hint: 'pullyu install keeps them in the environment file; or set access.proxy in host.yaml',
+      hint: 'pullyu install keeps them in the environment file; or set `proxy` in host.yaml',
     }),
   ];
 }
