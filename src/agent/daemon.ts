@@ -11,6 +11,7 @@ import { EXIT, PullyuError } from '../errors.ts';
 import { version } from '../model/version.ts';
 import { nextLookAt } from '../plan/next-look.ts';
 import type { Clock } from '../system/clock.ts';
+import { namedWriteError } from '../system/files.ts';
 import type { Lock } from '../system/lock.ts';
 import type { LookReport } from './look.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
@@ -24,6 +25,8 @@ export interface DaemonHooks {
 
 const STATE_EVERY_MS = 10_000;
 const FIRST_INTERVAL_MS = 60_000;
+/** In place of what state.json holds, while it cannot be written. */
+const UNSAVED = 'unsaved';
 /** Two looks are never closer than this, whatever is due. */
 const PAUSE_MIN_MS = 20;
 
@@ -42,9 +45,10 @@ export async function runDaemon(lock: Lock, o: SessionOptions, hooks: DaemonHook
       failures = 0;
       await serve(session, o, hooks);
     } catch (error) {
-      if (!(error instanceof PullyuError)) throw error;
+      const known = error instanceof PullyuError ? error : namedWriteError(error, o.paths.state);
+      if (known === null) throw error;
       failures += 1;
-      o.emit({ type: 'warning', text: `${error.message}${error.hint === null ? '' : ` (${error.hint})`}` });
+      o.emit({ type: 'warning', text: `${known.message}${known.hint === null ? '' : ` (${known.hint})`}` });
       const until = nextLookAt({
         now: o.clock.now(),
         intervalMs,
@@ -52,7 +56,7 @@ export async function runDaemon(lock: Lock, o: SessionOptions, hooks: DaemonHook
         failures,
         retryAfterMs: null,
       });
-      hooks.onLook(error.message);
+      hooks.onLook(known.message);
       await pause(until - o.clock.now(), o.signal);
     } finally {
       session?.close();
@@ -76,7 +80,16 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
     );
     const now = clock.monotonic();
     if (shape === saved && now - savedAt < STATE_EVERY_MS) return;
-    session.save(next);
+    try {
+      session.save(next);
+    } catch (error) {
+      // state.json is a cache, and a full disk is a trouble of its own: the look goes on, the socket still tells.
+      const known = namedWriteError(error, o.paths.state);
+      if (known === null) throw error;
+      if (saved !== UNSAVED) o.emit({ type: 'warning', text: known.message });
+      saved = UNSAVED;
+      return;
+    }
     saved = shape;
     savedAt = now;
   };

@@ -3,6 +3,7 @@
  * loads what it needs itself.
  */
 import { EXIT, PullyuError } from '../errors.ts';
+import { namedWriteError } from '../system/files.ts';
 import { createContext } from './context.ts';
 import { createTerminal } from './terminal.ts';
 
@@ -28,9 +29,10 @@ export async function main(argv: readonly string[]): Promise<number> {
     const { runProgram } = await import('./program.ts');
     return await runProgram(argv, ending.signal);
   } catch (error) {
-    if (error instanceof PullyuError) {
-      createTerminal().error(error);
-      return error.exitCode;
+    const known = error instanceof PullyuError ? error : writeError(error);
+    if (known !== null) {
+      createTerminal().error(known);
+      return known.exitCode;
     }
     console.error(error);
     console.error('hint: this is a defect of pullyu; please report it with the lines above');
@@ -39,6 +41,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     process.removeListener('SIGINT', onSignal);
     process.removeListener('SIGTERM', onSignal);
   }
+}
+
+/** A disk that is full or read-only can show itself at any write. */
+function writeError(error: unknown): PullyuError | null {
+  const path = typeof error === 'object' && error !== null && 'path' in error ? String(error.path) : null;
+  return namedWriteError(error, path ?? 'the state folder');
 }
 
 /** `look`, `--root DIR look`: no other word. */

@@ -1,5 +1,6 @@
 /** The remote changes its shape: rewritten, emptied, renamed, replaced. The host never goes back by itself. */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type GitServer, startGitServer } from '../../src/demo/git-server.ts';
@@ -9,6 +10,7 @@ import { createHost, type TestHost } from '../support/host.ts';
 import { createRemote, type Remote } from '../support/repo.ts';
 import { said, say, sayRepository } from '../support/say.ts';
 import { survive } from '../support/survive.ts';
+import { until } from '../support/until.ts';
 
 interface World extends AsyncDisposable {
   readonly remote: Remote;
@@ -219,4 +221,56 @@ test('ten thousand references on the remote cost a question nothing', async () =
   await host.untilApplied(first);
   await host.untilApplied(await remote.publish(say('two')));
   expect(await git(['-C', join(host.state, 'repos/it/clone.git'), 'for-each-ref'])).not.toContain('topic');
+});
+
+test('a push while an action runs is seen at once and applied right after it', async () => {
+  await using world = await createWorld();
+  const { remote, host, known } = world;
+  const gate = join(host.root, 'gate');
+  const waiting = `#!/bin/sh\nset -eu\nwhile [ ! -e ${gate} ]; do sleep 0.02; done\ncat text >> "$PULLYU_STATE_DIR/said"\n`;
+  const slow = await remote.publish({ scripts: { 'say.sh': waiting }, files: { text: 'slow\n' } });
+  await until(async () => (await host.status()).host.state === 'busy', { what: 'the action to run' });
+  const next = await remote.publish(say('next'));
+  const busy = await until(
+    async () => {
+      const status = await host.status();
+      return status.repos[0]?.seen === next ? status : null;
+    },
+    { what: 'the push to be seen during the run', found: host.status },
+  );
+  expect([busy.host.state, busy.repos[0]?.applied]).toEqual(['busy', known]);
+  writeFileSync(gate, '');
+  await host.untilApplied(next);
+  expect(said(host)).toEqual(['three', 'slow', 'next']);
+  const runs = (await host.history()).map(({ commit, outcome }) => [commit, outcome]);
+  expect(runs.slice(0, 2)).toEqual([
+    [next, 'ok'],
+    [slow, 'ok'],
+  ]);
+});
+
+test('a commit larger than the limit is refused by name until the limit is raised', async () => {
+  await using world = await createWorld();
+  const { remote, server, host } = world;
+  const repos = { it: server.url(remote.path) };
+  await survive(host, remote, {
+    name: 'a pack that is too large',
+    code: 'limit',
+    begin: async () => {
+      host.configure({ repos, more: { limits: { fetchMax: '1 MiB' } } });
+      await remote.commit({ files: { large: randomBytes(3_000_000) } });
+    },
+    end: () => host.configure({ repos }),
+  });
+  await survive(host, remote, {
+    name: 'a tree of too many files',
+    code: 'limit',
+    begin: async () => {
+      host.configure({ repos, more: { limits: { treeMaxFiles: 20 } } });
+      await remote.commit({
+        files: Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`f/${i}`, `${i}`])),
+      });
+    },
+    end: () => host.configure({ repos }),
+  });
 });
