@@ -78,6 +78,7 @@ export function isoTimes(key: string, value: unknown): unknown {
 /** To standard output, as they come. */
 export function printEvents(out: Terminal): EventSink {
   return (event) => {
+    if (event.type === 'progress' && !out.isTerminal) return;
     const line = formatEvent(event, out);
     if (line !== null) out.line(line);
   };

@@ -209,7 +209,15 @@ function addSetupCommands(program: Program, run: Run): void {
     );
 }
 
-function addRepositoryCommands(_program: Program, _run: Run): void {}
+function addRepositoryCommands(program: Program, run: Run): void {
+  program
+    .command('demo')
+    .description('the whole product on this machine: a git server, a host, six commits; leaves nothing behind')
+    .option('--stay', 'keep it up afterwards, until Ctrl-C')
+    .action((options) =>
+      run(async (context) => (await import('./demo.ts')).runDemoCommand(options, context)),
+    );
+}
 
 export function collectLabel(text: string, labels: Record<string, string>): Record<string, string> {
   const match = /^([A-Za-z0-9][\w.-]*)=(.+)$/.exec(text);

@@ -16,7 +16,7 @@ answers() { "$node" "$release/answers.mjs" "$1" "$PULLYU_COMMIT" "$(cat next.pid
 
 give_up() {
   echo "$1; it said:" >&2
-  head -n 5 next.log >&2
+  head -n 5 next.log | sed "s|file://$PWD/||" >&2
   stop_service next
   rm -rf "$release"
   exit 1
