@@ -16,7 +16,10 @@ export interface CommitFiles {
   existing(paths: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
-export function filesOfCommit(clone: Clone, commit: CommitId): CommitFiles {
+export function filesOfCommit(
+  clone: Pick<Clone, 'readFile' | 'listPaths'>,
+  commit: CommitId,
+): CommitFiles {
   return {
     readFile: (path) => clone.readFile(commit, path),
     async existing(paths) {
@@ -32,7 +35,7 @@ export function filesOfCommit(clone: Clone, commit: CommitId): CommitFiles {
 
 /** @returns trouble `config` when pullyu.yaml is broken: the caller keeps what was valid before. */
 export async function readActions(
-  repo: RepoConfig,
+  repo: Pick<RepoConfig, 'name' | 'convention'>,
   files: CommitFiles,
   labels: Labels,
 ): Promise<Result<Action[]>> {
@@ -48,11 +51,19 @@ export async function readActions(
     return ok(parseRepoConfig(bytes.toString('utf8'), { repo: repo.name, file: REPO_FILE }));
   } catch (error) {
     if (!(error instanceof PullyuError)) throw error;
-    const [first] = error.lines;
     return fail(
-      trouble('config', first ?? error.message, {
+      trouble('config', describeProblems(error), {
         hint: `correct ${REPO_FILE} and push; until then the last valid commit stays in force (\`pullyu lint\` finds this before a push)`,
       }),
     );
   }
+}
+
+const PROBLEMS_SHOWN = 3;
+
+/** The first problems, each with its file, line and column. */
+function describeProblems(error: PullyuError): string {
+  if (error.lines.length === 0) return error.message;
+  const more = error.lines.length - PROBLEMS_SHOWN;
+  return error.lines.slice(0, PROBLEMS_SHOWN).join('; ') + (more > 0 ? `; and ${more} more` : '');
 }

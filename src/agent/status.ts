@@ -2,9 +2,7 @@
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { PullyuError } from '../errors.ts';
-import { openClone } from '../git/clone.ts';
 import { TroubleError } from '../git/stderr.ts';
-import { openTrees } from '../git/trees.ts';
 import { type JournalView, readJournal } from '../journal/read.ts';
 import type { Action } from '../model/action.ts';
 import type { Host, HostState } from '../model/host.ts';
@@ -24,6 +22,7 @@ import { readIdentity } from './identity.ts';
 import { readRepoInput } from './repo-input.ts';
 import { lockFile } from './session.ts';
 import { type AgentAnswer, askAgent } from './socket.ts';
+import { openSource } from './source.ts';
 import { type AgentState, readState } from './state-file.ts';
 
 export interface HostPicture {
@@ -120,16 +119,11 @@ interface RepoInputOptions {
 }
 
 async function readInputOf(paths: Paths, repo: RepoConfig, o: RepoInputOptions): Promise<RepoInput | null> {
-  const clone = openClone(paths, repo, {
-    limits: o.picture.view.config.limits,
-    env: o.env,
-    emit: () => {},
-    clock: o.clock,
-  });
+  const source = openSource(paths, repo, { ...o, limits: o.picture.view.config.limits });
   try {
-    const commit = o.commit ?? openTrees(paths, repo, clone, { clock: o.clock }).current()?.commit ?? null;
-    if (commit === null || !(await clone.has(commit))) return null;
-    const read = await readActions(repo, filesOfCommit(clone, commit), o.host.labels);
+    const commit = o.commit ?? (await source.current())?.commit ?? null;
+    if (commit === null || !(await source.reader.has(commit))) return null;
+    const read = await readActions(repo, filesOfCommit(source.reader, commit), o.host.labels);
     if (!read.ok) {
       throw new PullyuError(
         'repo-config',
@@ -137,7 +131,7 @@ async function readInputOf(paths: Paths, repo: RepoConfig, o: RepoInputOptions):
         read.trouble.hint === null ? {} : { hint: read.trouble.hint },
       );
     }
-    return await readRepoInput(clone, o.picture.journal, read.value, {
+    return await readRepoInput(source.reader, o.picture.journal, read.value, {
       repo: repo.name,
       commit,
       labels: o.host.labels,
@@ -146,7 +140,7 @@ async function readInputOf(paths: Paths, repo: RepoConfig, o: RepoInputOptions):
     if (error instanceof TroubleError) return null;
     throw error;
   } finally {
-    clone.close();
+    source.close();
   }
 }
 
