@@ -10,7 +10,7 @@ export function scriptFindings(
 ): ScriptFinding[] {
   const name = printable(path, 120);
   const kind = files.get(path);
-  if (kind === undefined) return [missing(path, name, files)];
+  if (kind === undefined) return [head(path) === null ? missing(path, name, files) : notAdded(name)];
   if (kind === 'submodule') return [error(`expected a script, found a submodule: ${name}`)];
   const bytes = kind === 'link' ? null : head(path);
   if (bytes === null) return [];
@@ -58,6 +58,13 @@ function whoRunsIt(
     );
   }
   return findings;
+}
+
+function notAdded(name: string): ScriptFinding {
+  return error(
+    `expected the script ${name} in the repository, found it only in this folder`,
+    `git add ${name}`,
+  );
 }
 
 function missing(path: string, name: string, files: LintInput['files']): ScriptFinding {

@@ -4,8 +4,9 @@ import { formatSelector, type Labels, matchesSelector } from '../model/labels.ts
 import { printable } from '../model/printable.ts';
 import type { ConventionSettings } from '../model/repo.ts';
 import { CLASSIC, NODEWORK } from './convention.ts';
+import { checkHostText } from './host-config.ts';
 import { scriptFindings } from './lint-script.ts';
-import { sortProblems } from './problem.ts';
+import { type Problem, sortProblems } from './problem.ts';
 import { checkRepoConfig, REPO_FILE } from './repo-config.ts';
 import type { KeyPath, YamlText } from './yaml-text.ts';
 
@@ -25,6 +26,8 @@ export interface LintInput {
   readonly hosts: readonly Labels[] | null;
   /** Default: classic. */
   readonly convention?: ConventionSettings;
+  /** A host.yaml, by the name that findings use. */
+  readonly hostFile?: { readonly file: string; readonly content: Uint8Array };
 }
 
 export interface Finding {
@@ -41,7 +44,7 @@ export interface Finding {
 /** Errors, then warnings, then notes; each in the order of its file. Empty: nothing to say. */
 export function lintRepo(input: LintInput): Finding[] {
   const findings = input.config === null ? lintConvention(input) : lintConfig(input, input.config);
-  const all = [...findings, ...lintTree(input)];
+  const all = [...findings, ...lintTree(input), ...lintHostFile(input)];
   const order = ['error', 'warning', 'note'];
   return all.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
 }
@@ -54,16 +57,10 @@ export function formatFinding(finding: Finding): string {
 
 function lintConfig(input: LintInput, config: Uint8Array): Finding[] {
   const { actions, problems, text } = checkRepoConfig(config, input.repo);
-  const broken = sortProblems(problems).map(
-    ({ message, ...place }): Finding => ({
-      severity: 'error',
-      file: REPO_FILE,
-      ...place,
-      message,
-      hint: null,
-    }),
-  );
+  const broken = errors(REPO_FILE, problems);
   const findings = [...broken, ...(actions ?? []).flatMap((action) => lintAction(action, input, text))];
+  if (!input.files.has(REPO_FILE))
+    findings.push(about(REPO_FILE, 'warning', 'this file is not added to git', `git add ${REPO_FILE}`));
   if (actions?.length === 0)
     findings.push(about(REPO_FILE, 'warning', 'there are no actions in it: no host does anything'));
   const unused = conventionScripts(input);
@@ -138,6 +135,8 @@ function lintConvention(input: LintInput): Finding[] {
       ),
     ];
   }
+  if (input.files.has(REPO_FILE))
+    return [about(REPO_FILE, 'error', 'expected a plain file, found something else')];
   const near = [...input.files.keys()].find((path) => /^\.?pullyu\.ya?ml$/i.test(path));
   const hint =
     near === undefined
@@ -157,6 +156,21 @@ function matchingScripts(settings: ConventionSettings, { files }: LintInput): st
     return new RegExp(`^${parts.join('[\\w@+-][\\w.@+-]*')}$`);
   });
   return [...files.keys()].filter((path) => patterns.some((pattern) => pattern.test(path))).sort();
+}
+
+function lintHostFile({ hostFile }: LintInput): Finding[] {
+  return hostFile === undefined ? [] : errors(hostFile.file, checkHostText(hostFile.content).problems);
+}
+
+function errors(file: string, problems: readonly Problem[]): Finding[] {
+  return sortProblems(problems).map(({ line, column, message }) => ({
+    severity: 'error',
+    file,
+    line,
+    column,
+    message,
+    hint: null,
+  }));
 }
 
 /** What concerns the whole checkout. */
