@@ -14,7 +14,6 @@ const CONTENT: ReadonlySet<TroubleCode> = new Set([
   'clone-broken',
   'limit',
   'hostile-tree',
-  'tree-edited',
   'config',
   'git-failed',
   'git-missing',

@@ -79,7 +79,7 @@ export async function scanTree(
     return tooLarge(to, `${files} files`, `${rules.limits.treeMaxFiles}`, 'limits.treeMaxFiles');
   }
   if (bytes > rules.limits.treeMaxBytes) {
-    return tooLarge(to, `${bytes} bytes`, `${rules.limits.treeMaxBytes}`, 'limits.treeMaxBytes');
+    return tooLarge(to, `${bytes} bytes`, `${rules.limits.treeMaxBytes}`, 'limits.treeMaxSize');
   }
   const done: ScanRecord = { commit: to, rules: rulesKey(rules), files, bytes };
   writeFileAtomic(join(git.dir, RECORD), JSON.stringify(done), { durable: false });

@@ -30,7 +30,6 @@ export type TroubleCode =
   | 'clone-broken' // being healed or replaced
   | 'limit' // larger than a limit allows
   | 'hostile-tree' // an entry that is refused by name
-  | 'tree-edited' // somebody changed files of the tree; they were put back
   | 'config' // pullyu.yaml is broken: the last valid tree and actions stay
   | 'git-failed'; // git said something that we do not know
 
