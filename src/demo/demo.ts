@@ -49,11 +49,11 @@ export async function runDemo(voice: Voice, options: DemoOptions): Promise<boole
 
 function tellHowForReal(tell: Storyteller): void {
   tell.say();
-  tell.say('For real it is three lines: on each server (as root), where you work, and on a server:');
+  tell.say('For real it is three lines:');
   tell.say();
-  tell.say('   pullyu bootstrap https://git.example.com/it.git --label part=app');
-  tell.say('   git push');
-  tell.say('   pullyu status');
+  tell.say('   pullyu bootstrap https://git.example.com/it.git   # once on each server');
+  tell.say('   git push                                          # from where you work');
+  tell.say('   pullyu status                                     # on a server');
   tell.say();
   tell.say('docs/quick-start.md goes on from here; examples/ has repositories to begin with.');
   tell.say('To play with this one: npm start -- --stay');

@@ -11,14 +11,13 @@ import type { Push, Scene } from './scene.ts';
 import type { Stage } from './stage.ts';
 import type { Storyteller } from './storyteller.ts';
 
-const INTERVAL = '500ms';
+const INTERVAL_MS = 500;
 const DEFAULT_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 export async function tellStory(stage: Stage, scene: Scene, tell: Storyteller, port: number): Promise<void> {
   tell.say(
-    `pullyu ${version}: one host, one repository, six commits. All of it happens on this machine, below`,
+    `pullyu ${version}, a demonstration: one host, one repository, six commits. All of it happens on this machine, below ${stage.folder}, and is gone afterwards.`,
   );
-  tell.say(`${stage.folder}, without special rights, and is gone afterwards.`);
 
   const first = await publishShop(stage, scene, tell);
   await becomeHost(stage, scene, tell, port, first);
@@ -49,7 +48,7 @@ async function becomeHost(
 ): Promise<void> {
   tell.chapter('An empty machine becomes a host');
   const labels = ['--label', 'part=app', '--label', `port=${port}`, ...nodeLabel()];
-  const more = ['--interval', INTERVAL, '--heartbeat', 'none', '--host', 'web-1'];
+  const more = ['--interval', `${INTERVAL_MS}ms`, '--heartbeat', 'none', '--host', 'web-1'];
   tell.command(`pullyu bootstrap ${stage.url} \\`, `${labels.join(' ')} \\`, more.join(' '));
   tell.quote(await scene.ask(['bootstrap', stage.url, ...labels, ...more]));
   tell.command(`curl http://127.0.0.1:${port}/`);
@@ -70,9 +69,10 @@ async function changePage(stage: Stage, scene: Scene, tell: Storyteller, first: 
   const { page, at } = await scene.untilPage('the sale', (found) => found.headline === 'Summer sale');
   await untilApplied(scene, push);
   scene.expect(page.release === push.commit, `release ${push.commit}`, page.release);
+  tell.note('(seconds after the end of the push, and what the agent says)');
   scene.chronicle(push, [{ at, text: `the page says "${describePage(page)}"` }]);
   tell.found(
-    `The page was new ${formatSeconds(at - push.at)} after the end of the push. The host looks every ${INTERVAL}.`,
+    `The page was new ${formatSeconds(at - push.at)} after the end of the push. The host looks every ${INTERVAL_MS} ms.`,
   );
   return push;
 }
@@ -94,10 +94,11 @@ async function changeReadme(scene: Scene, tell: Storyteller, sale: Push): Promis
 }
 
 async function breakAndMend(scene: Scene, tell: Storyteller, sale: Push): Promise<void> {
-  tell.chapter('A commit that does not work is tried again, and does no harm');
+  tell.chapter('A commit with a typing error does no harm, and is tried again');
   scene.edit('apps/shop/page.html', 'Open all day.', 'Closed on Sundays.');
   scene.edit('apps/shop/server.mjs', 'const servers', "const closedOn = 'Sunday;\n\nconst servers");
-  const broken = await scene.commitAndPush('Closed on Sundays (with a quote forgotten in server.mjs)');
+  tell.note('(a quote is missing in apps/shop/server.mjs)');
+  const broken = await scene.commitAndPush('Closed on Sundays');
   await scene.untilSaid(
     broken,
     /shop: runs again, attempt 1 failed/,

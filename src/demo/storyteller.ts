@@ -21,18 +21,22 @@ export interface Storyteller {
   moment(ms: number | null, text: string): void;
   /** What was found out. */
   found(text: string): void;
+  /** What a reader should know beside it; short. */
+  note(text: string): void;
   say(text?: string): void;
 }
 
 const INDENT = '   ';
+/** Lines of prose are no longer than this. */
+const PROSE = 96;
 
 export function createStoryteller(voice: Voice): Storyteller {
   let chapter = 0;
-  /** `mark` stands before the text, its width of blanks before what does not fit into the first line. */
-  const indented = (mark: string, text: string, more: string, paint = (line: string) => line) => {
-    const width = voice.isTerminal ? voice.columns - INDENT.length - mark.length : Number.POSITIVE_INFINITY;
+  /** `mark` stands before the first line of a text, `more` before those that it is wrapped into. */
+  const indented = (mark: string, text: string, more: string, paint = voice.dim) => {
+    const width = voice.isTerminal ? voice.columns - INDENT.length - more.length : Number.POSITIVE_INFINITY;
     wrap(text, width).forEach((line, n) => {
-      voice.line(`${INDENT}${paint(`${n === 0 ? mark : more}${line}`)}`);
+      voice.line(`${INDENT}${paint(n === 0 ? mark : more)}${line}`.trimEnd());
     });
   };
   return {
@@ -46,17 +50,20 @@ export function createStoryteller(voice: Voice): Storyteller {
       for (const line of more) indented('    ', line, '    ');
     },
     quote(text) {
-      for (const line of text.trimEnd().split('\n')) indented('| ', line, '|   ', voice.dim);
+      for (const line of text.trimEnd().split('\n')) indented('| ', line, '|   ');
     },
     moment(ms, text) {
       const mark = ms === null ? '' : `${(Math.max(0, ms) / 1000).toFixed(2)} s`;
-      indented(`${mark.padStart(7)}  `, text, ' '.repeat(11), voice.dim);
+      indented(`${mark.padStart(7)}  `, text, ' '.repeat(11));
     },
     found(text) {
-      indented('-> ', text, '   ');
+      indented('-> ', text, '   ', voice.green);
+    },
+    note(text) {
+      voice.line(`${INDENT}${voice.dim(text)}`);
     },
     say(text = '') {
-      voice.line(text);
+      for (const line of wrap(text, Math.min(voice.columns, PROSE))) voice.line(line);
     },
   };
 }
