@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { PullyuError } from '../errors.ts';
 import { createProber } from '../git/probe.ts';
-import { killOrphanedGit } from '../git/run.ts';
 import { decideSshFolder } from '../git/ssh.ts';
 import { type Journal, openJournal } from '../journal/open.ts';
 import type { EventSink } from '../model/event.ts';
@@ -16,6 +15,7 @@ import { ensureIdentity } from './identity.ts';
 import { createLooker, type Looker } from './look.ts';
 import { readMemo, writeMemo } from './memo.ts';
 import { type AgentState, readState, writeState } from './state-file.ts';
+import { sweepAfterDeath } from './sweep.ts';
 
 export interface SessionOptions {
   readonly paths: Paths;
@@ -52,7 +52,7 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
   const id = ensureIdentity(paths.state);
   const view = await readHostView(paths, id, null);
   // The holder before us died in the middle: its git children may still write into our clones.
-  if (lock.unclean !== null && killOrphanedGit(paths.state) > 0) {
+  if (lock.unclean !== null && sweepAfterDeath(paths.state) > 0) {
     emit({ type: 'warning', text: 'git processes of an agent that died were ended' });
   }
   const journal = lazyJournal(join(paths.state, 'journal.log'), clock);

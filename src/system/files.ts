@@ -5,13 +5,15 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statfsSync,
+  statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errnoOf, PullyuError } from '../errors.ts';
 
 /**
@@ -38,6 +40,33 @@ export function writeFileAtomic(
     throw error;
   }
   if (options.durable !== false) syncFolder(dirname(path));
+}
+
+const TEMPORARY = /\.[0-9a-f]{8}\.tmp$/;
+
+/**
+ * Removes what a process that died in `writeFileAtomic` left directly in this folder. No folder: nothing to do.
+ * @param mayGo Asked for each, with its age. Default: every one; then nobody else may be writing there.
+ */
+export function sweepTemporaries(
+  folder: string,
+  mayGo: (name: string, ageMs: number) => boolean = () => true,
+): void {
+  for (const name of namesIn(folder)) {
+    if (!TEMPORARY.test(name)) continue;
+    const path = join(folder, name);
+    const stats = statSync(path, { throwIfNoEntry: false });
+    if (stats && mayGo(name, Date.now() - stats.mtimeMs)) rmSync(path, { force: true });
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return [];
+    throw error;
+  }
 }
 
 /** Writes every byte, over as many system calls as it takes. */

@@ -34,12 +34,14 @@ export function tryLock(path: string, command: string): Lock | null {
     if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return null;
     throw error;
   }
-  const unclean = readLockHolder(path);
+  const found = readFileOrNull(path) ?? '';
   const self: LockHolder = { ...processIdentity(process.pid)!, command };
-  ftruncateSync(fd, 0);
-  writeSync(fd, `${JSON.stringify(self)}\n`, 0);
+  const line = `${JSON.stringify(self)}\n`;
+  // Never empty in between: a death here must not look like a release.
+  writeSync(fd, line, 0);
+  ftruncateSync(fd, Buffer.byteLength(line));
   return {
-    unclean,
+    unclean: found === '' ? null : (parseHolder(found) ?? UNKNOWN),
     release() {
       ftruncateSync(fd, 0);
       closeSync(fd);
@@ -49,8 +51,17 @@ export function tryLock(path: string, command: string): Lock | null {
 
 /** Who says to hold the lock; null when nobody does. */
 export function readLockHolder(path: string): LockHolder | null {
+  return parseHolder(readFileOrNull(path) ?? '');
+}
+
+/** Of a file that does not name it. */
+const UNKNOWN: LockHolder = { pid: 0, startTime: '0', command: 'unknown' };
+
+/** What follows the first line is left of a longer one. */
+function parseHolder(text: string): LockHolder | null {
   try {
-    return JSON.parse(readFileOrNull(path) || 'null') as LockHolder | null;
+    const holder = JSON.parse(text.split('\n')[0] || 'null') as LockHolder | null;
+    return typeof holder?.pid === 'number' ? holder : null;
   } catch {
     return null;
   }

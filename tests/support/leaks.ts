@@ -36,13 +36,14 @@ export function leftFiles(state: string, packsMax: number): string[] {
     const path = relative(state, file);
     const name = path.slice(path.lastIndexOf('/') + 1);
     if (path === 'lock') continue; // The kernel-held lock's file stays on purpose.
+    if (/^runs\/[^/]+\/result\.tmp$/.test(path)) continue; // Of a run that was cut off: it goes with its folder.
     if (name.endsWith('.lock')) found.push(`lock: ${path}`);
     else if (name.startsWith('tmp_') || name.endsWith('.tmp') || name.includes('.tmp.'))
       found.push(`temporary: ${path}`);
     else if (name.endsWith('.pack')) packs += 1;
   }
   for (const repo of foldersIn(join(state, 'repos'))) {
-    const clones = readdirSync(join(state, 'repos', repo)).filter((name) => name.startsWith('clone'));
+    const clones = readdirSync(join(state, 'repos', repo)).filter((name) => name.startsWith('clone.git'));
     if (clones.length > 1) found.push(`clones of ${repo}: ${clones.join(', ')}`);
   }
   if (packs > packsMax) found.push(`${packs} packs, more than ${packsMax}`);
