@@ -1,15 +1,6 @@
 /** YAML with positions, under limits: what the text says, and where. */
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-} from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type Node, type Pair } from 'yaml';
+import { composeYaml } from './compose-yaml.ts';
 import { CONFIG_MAX_BYTES } from './limits.ts';
 import type { Problem } from './problem.ts';
 import { shown } from './shown.ts';
@@ -28,8 +19,7 @@ export interface YamlText {
 
 const VALUES_MAX = 100_000;
 const DEPTH_MAX = 20;
-const COMPLAINTS_MAX = 200;
-const TOO_DEEP = `expected at most ${DEPTH_MAX} levels, found far more`;
+const TOO_DEEP = `expected at most ${DEPTH_MAX} levels, found more`;
 
 /**
  * Never throws. Aliases count as often as they are used, so that a few lines cannot become a billion values.
@@ -38,31 +28,22 @@ const TOO_DEEP = `expected at most ${DEPTH_MAX} levels, found far more`;
 export function readYaml(input: string | Uint8Array, isText: (path: KeyPath) => boolean): YamlText {
   const decoded = decode(input);
   if ('problem' in decoded) return unreadable([decoded.problem]);
-  const lines = new LineCounter();
-  let document: Document.Parsed;
-  try {
-    document = parseDocument(decoded.text, {
-      lineCounter: lines,
-      uniqueKeys: false, // Ours below says where the first one is, and takes linear time.
-      prettyErrors: false,
-      version: '1.2',
-      logLevel: 'error',
-    });
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    return unreadable([{ line: 1, column: 1, message: TOO_DEEP }]);
-  }
+  const composed = composeYaml(decoded.text, DEPTH_MAX);
   const at = (offset: number) => {
-    const { line, col } = lines.linePos(offset);
+    const { line, col } = composed.lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const complaints = [...document.errors, ...document.warnings].slice(0, COMPLAINTS_MAX);
-  const tooDeep = complaints.find((e) => e.message.includes('call stack'));
-  if (tooDeep !== undefined) return unreadable([{ ...at(tooDeep.pos[0]), message: TOO_DEEP }]);
+  if ('tooDeepAt' in composed) return unreadable([{ ...at(composed.tooDeepAt), message: TOO_DEEP }]);
+  const { document, complaints, second } = composed;
   if (complaints.length > 0) {
     return unreadable(
       complaints.map((e) => ({ ...at(e.pos[0]), message: explainSyntax(e.message, decoded.text, e.pos[0]) })),
     );
+  }
+  if (second !== null) {
+    return unreadable([
+      { ...at(second), message: 'expected one YAML document, found another that begins here' },
+    ]);
   }
   if (document.directives.yaml.version !== '1.2') {
     return unreadable([
@@ -106,8 +87,6 @@ function explainSyntax(message: string, text: string, offset: number): string {
   const start = text.lastIndexOf('\n', Math.max(0, offset - 1)) + 1;
   const line = text.slice(start, start + 200).split('\n', 1)[0]!;
   const words = shown(message.replace(/\s+/g, ' ').trim());
-  if (message.includes('multiple documents'))
-    return 'expected one YAML document, found another that begins here';
   if (/\btrack:\s*tag:/.test(line)) return `${words}; write the rule as {tag: v*}`;
   return words;
 }
@@ -142,13 +121,17 @@ class Walker {
     this.count += 1;
     if (this.count > VALUES_MAX)
       return this.stop(offset, `expected at most ${VALUES_MAX} values, found more`);
-    if (path.length > DEPTH_MAX) return this.stop(offset, `expected at most ${DEPTH_MAX} levels, found more`);
+    if (path.length > DEPTH_MAX) return this.stop(offset, TOO_DEEP);
     if (isAlias(node)) return this.walkAlias(node.source, path, offset);
     const { anchor } = (node ?? {}) as { anchor?: string };
     if (anchor !== undefined) this.anchors.set(anchor, node as Node);
     if (isScalar(node)) return this.scalar(node, path);
     if (isSeq(node))
-      return this.within(node, () => node.items.map((item, i) => this.walk(item, [...path, i], offset)));
+      return this.within(node, () =>
+        node.items.map((item, i) =>
+          this.walk(item, [...path, i], (item as Node | null)?.range?.[0] ?? offset),
+        ),
+      );
     if (isMap(node)) return this.within(node, () => this.mapping(node.items, path));
     return undefined;
   }
