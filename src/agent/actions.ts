@@ -16,10 +16,7 @@ export interface CommitFiles {
   existing(paths: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
-export function filesOfCommit(
-  clone: Pick<Clone, 'readFile' | 'listPaths'>,
-  commit: CommitId,
-): CommitFiles {
+export function filesOfCommit(clone: Pick<Clone, 'readFile' | 'listPaths'>, commit: CommitId): CommitFiles {
   return {
     readFile: (path) => clone.readFile(commit, path),
     async existing(paths) {

@@ -199,7 +199,7 @@ export function openClone(paths: Paths, repo: RepoConfig, o: CloneOptions): Clon
     async listPaths(commit, wanted) {
       const found = await value(() => readPaths(git, commit, wanted));
       return new Map(
-        [...found].map(([path, entry]) => [path, { mode: entry.mode, type: typeOf(entry.mode) }]),
+        [...found].map(([path, entry]) => [path, { mode: entry.mode, type: typeOfMode(entry.mode) }]),
       );
     },
 
@@ -264,7 +264,7 @@ async function guarded<T>(work: () => Promise<Result<T>>, url: string | null = n
   }
 }
 
-function typeOf(mode: string): EntryType {
+export function typeOfMode(mode: string): EntryType {
   switch (mode) {
     case '040000':
       return 'folder';

@@ -43,6 +43,10 @@ export function repoPaths(state: string, repo: string) {
     current: join(base, 'current'),
     /** Which slot holds which commit, written before and after each change. */
     treesFile: join(base, 'trees.json'),
+    /** The whole repository of a repo with `pull: self`: its own script changes it, never the agent. */
+    self: join(base, 'self'),
+    /** What `pullyu try` keeps: try.json, the lock, the checkout. */
+    try: join(base, 'try'),
     /** The target of every tree's `.temp`. */
     temp: join(base, 'temp'),
     /** PULLYU_STATE_DIR of an action is a folder in here. */
