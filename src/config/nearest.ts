@@ -7,6 +7,7 @@ export function nearest(word: string, known: Iterable<string>): string | null {
     const distance = editDistance(wanted, candidate.toLowerCase());
     if (
       distance < least &&
+      distance < Math.min(wanted.length, candidate.length) &&
       distance <= Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) / 3))
     ) {
       least = distance;
