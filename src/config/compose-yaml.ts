@@ -1,4 +1,4 @@
-import { Composer, type CST, type Document, LineCounter, Parser, type YAMLParseError } from 'yaml';
+import { Composer, type CST, type Document, Lexer, LineCounter, Parser, type YAMLParseError } from 'yaml';
 
 /** Complaints kept of one text: nobody reads more, and a megabyte of `]` would be a million of them. */
 const COMPLAINTS_MAX = 200;
@@ -17,20 +17,14 @@ export interface TooDeep {
 }
 
 /**
- * What `parseDocument` of yaml does, with a bound: its second half calls itself once a level, and a text of brackets takes a
- * process down with it. The first half does not, so the depth is looked at between the two.
+ * What `parseDocument` of yaml does, with a bound: its last step calls itself once a level, so that a text of brackets takes a
+ * process down with it. The step before, from words to tokens, keeps a stack of its own, whose height is looked at.
  */
 export function composeYaml(text: string, depthMax: number): ComposedYaml | TooDeep {
   const lines = new LineCounter();
-  const tokens: CST.Token[] = [];
-  let errors = 0;
-  for (const token of new Parser(lines.addNewLine).parse(text)) {
-    const tooDeepAt = findTooDeep(token, depthMax);
-    if (tooDeepAt !== null) return { tooDeepAt, lines };
-    tokens.push(token);
-    if (token.type === 'error') errors += 1;
-    if (errors > COMPLAINTS_MAX) break;
-  }
+  lines.addNewLine(0);
+  const parsed = parseTokens(text, lines, depthMax);
+  if (!Array.isArray(parsed)) return { ...parsed, lines };
   const composer = new Composer({
     uniqueKeys: false, // Ours says where the first one is, and takes linear time.
     prettyErrors: false,
@@ -38,33 +32,41 @@ export function composeYaml(text: string, depthMax: number): ComposedYaml | TooD
   });
   let document: Document.Parsed | undefined;
   let second: number | null = null;
-  for (const composed of composer.compose(tokens, true, text.length)) {
+  for (const composed of composer.compose(parsed, true, text.length)) {
     if (document !== undefined) second = composed.range[0];
     else document = composed;
     if (second !== null) break;
   }
   // With `true` above there is always one, if an empty one.
-  const { errors: faults, warnings } = document!;
+  const { errors, warnings } = document!;
   return {
     document: document!,
-    complaints: [...faults, ...warnings].slice(0, COMPLAINTS_MAX),
+    complaints: [...errors, ...warnings].slice(0, COMPLAINTS_MAX),
     second,
     lines,
   };
 }
 
-/** The offset of something nested too deep; null when nothing is. Keeps its own stack, for the reason above. */
-function findTooDeep(token: CST.Token, depthMax: number): number | null {
-  const open: { token: CST.Token; depth: number }[] = [{ token, depth: 0 }];
-  for (let top = open.pop(); top !== undefined; top = open.pop()) {
-    const { token, depth } = top;
-    if (depth > depthMax) return 'offset' in token ? token.offset : 0;
-    if (token.type === 'document' && token.value) open.push({ token: token.value, depth });
-    if (!('items' in token)) continue;
-    for (const { key, value } of token.items) {
-      if (key) open.push({ token: key, depth: depth + 1 });
-      if (value) open.push({ token: value, depth: depth + 1 });
+function parseTokens(
+  text: string,
+  lines: LineCounter,
+  depthMax: number,
+): CST.Token[] | { tooDeepAt: number } {
+  const parser = new Parser(lines.addNewLine);
+  const { stack } = parser as unknown as { readonly stack: readonly CST.Token[] };
+  const tokens: CST.Token[] = [];
+  let offset = 0;
+  let errors = 0;
+  for (const word of new Lexer().lex(text)) {
+    for (const token of parser.next(word)) {
+      tokens.push(token);
+      if (token.type === 'error') errors += 1;
     }
+    // The document itself and the value that is being read are on the stack too.
+    if (stack.length > depthMax + 2) return { tooDeepAt: Math.min(offset, text.length) };
+    if (errors > COMPLAINTS_MAX) break;
+    offset += word.length;
   }
-  return null;
+  tokens.push(...parser.end());
+  return tokens;
 }
