@@ -36,7 +36,7 @@ function judgeConfig({ config, hostFile }: HostFacts): Finding {
     return bad('fail', 'host.yaml', {
       found: config.message,
       expected: 'a valid file',
-      hint: config.hint ?? `correct ${hostFile}; until then the agent goes on with what it knew`,
+      hint: config.hint ?? `correct ${hostFile}; until then no action is run`,
     });
   }
   if (config.repos === 0) {

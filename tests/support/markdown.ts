@@ -13,12 +13,22 @@ export function readPage(name: string): string {
 /** The text of the section with this heading (of any depth), up to the next heading of its depth or above. */
 export function sectionOf(page: string, heading: string): string {
   const lines = page.split('\n');
-  const at = lines.findIndex((line) => /^#+ /.test(line) && line.replace(/^#+ /, '') === heading);
+  const isHeading = headingsOf(lines);
+  const at = lines.findIndex((line, n) => isHeading[n] && line.replace(/^#+ /, '') === heading);
   if (at === -1) throw new Error(`expected a section "${heading}", found none`);
   const depth = lines[at]!.indexOf(' ');
   const rest = lines.slice(at + 1);
-  const end = rest.findIndex((line) => /^#+ /.test(line) && line.indexOf(' ') <= depth);
+  const end = rest.findIndex((line, n) => isHeading[at + 1 + n] && line.indexOf(' ') <= depth);
   return (end === -1 ? rest : rest.slice(0, end)).join('\n');
+}
+
+/** Which lines are headings: a comment in a block of code is none. */
+function headingsOf(lines: readonly string[]): boolean[] {
+  let inCode = false;
+  return lines.map((line) => {
+    if (line.trimStart().startsWith('```')) inCode = !inCode;
+    return !inCode && /^#+ /.test(line);
+  });
 }
 
 /** The rows of every table in the text whose header has the first cell `first`, as cells without the space around them. */
