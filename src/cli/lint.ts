@@ -3,17 +3,17 @@ import { CLASSIC, NODEWORK } from '../config/convention.ts';
 import { type Finding, formatFinding, lintRepo } from '../config/lint.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { createMatcher } from '../git/contents.ts';
-import type { Labels } from '../model/labels.ts';
 import { printable } from '../model/printable.ts';
 import { readBytes, readCheckout } from './checkout-files.ts';
+import { parseLabels } from './labels.ts';
 
 export interface LintOptions {
   /** Default: the top of the checkout that the working directory is in. */
   readonly folder?: string | undefined;
   /** A host.yaml to check too. */
   readonly hostFile?: string | undefined;
-  /** Labels of one host for each time it is given: then actions that no host would run are found. */
-  readonly host?: readonly Labels[] | undefined;
+  /** The hosts that there are, `part=app,deployment=prod` each: then actions that none of them would run are found. */
+  readonly host?: readonly string[] | undefined;
   readonly convention?: string | undefined;
   /** Warnings fail too. */
   readonly strict?: boolean | undefined;
@@ -38,7 +38,7 @@ export async function runLint(options: LintOptions, { out, cwd }: LintContext): 
     config: checkout.read('pullyu.yaml'),
     head: checkout.head,
     createMatcher,
-    hosts: options.host === undefined || options.host.length === 0 ? null : options.host,
+    hosts: options.host?.map((labels) => parseLabels(labels.split(','), '--host')) ?? null,
     convention: conventionOf(options.convention),
     ...(options.hostFile === undefined ? {} : { hostFile: readHostFile(options.hostFile, cwd) }),
   });

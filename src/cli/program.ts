@@ -211,8 +211,22 @@ function addSetupCommands(program: Program, run: Run): void {
 
 function addRepositoryCommands(program: Program, run: Run): void {
   program
+    .command('lint')
+    .description('is this checkout fit to be pushed? Needs no host')
+    .argument('[folder]', 'root of the repository (default: that of the checkout you are in)')
+    .option('--host <labels...>', 'the hosts that there are, each as part=app,deployment=prod')
+    .option('--host-file <file>', 'a host.yaml to check too')
+    .option('--convention <name>', 'classic or nodework, for a repository without pullyu.yaml', 'classic')
+    .option('--strict', 'warnings fail too')
+    .option('--json', 'the findings')
+    .action((folder, options) =>
+      run(async (context) => (await import('./lint.ts')).runLint({ folder, ...options }, context)),
+    );
+  program
     .command('demo')
-    .description('the whole product on this machine: a git server, a host, six commits; leaves nothing behind')
+    .description(
+      'the whole product on this machine: a git server, a host, six commits; leaves nothing behind',
+    )
     .option('--stay', 'keep it up afterwards, until Ctrl-C')
     .action((options) =>
       run(async (context) => (await import('./demo.ts')).runDemoCommand(options, context)),

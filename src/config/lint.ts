@@ -85,12 +85,15 @@ function lintAction(action: Action, input: LintInput, text: YamlText): Finding[]
     });
   };
   for (const key of ['run', 'check', 'undo'] as const) {
-    const path = action[key] && scriptOf(action[key], isPath(text, action.name, key), input);
+    const path =
+      action[key] && scriptOf(action[key], typeof written(text, action.name, key) === 'string', input);
     if (!path) continue;
     for (const { severity, message, hint } of scriptFindings(path, input))
       add([key], severity, message, hint);
   }
-  action.paths.forEach((glob, index) => {
+  // The default follows from `run`, which was looked at above.
+  const globs = (written(text, action.name, 'paths') ?? []) as readonly string[];
+  globs.forEach((glob, index) => {
     const matches = input.createMatcher(glob);
     for (const path of input.files.keys()) if (matches(path)) return;
     add(['paths', index], 'warning', `"${printable(glob, 80)}" matches no file`);
@@ -101,13 +104,15 @@ function lintAction(action: Action, input: LintInput, text: YamlText): Finding[]
   return findings;
 }
 
-/** A text is a path, whatever it looks like; of a list, the first word may be a program of the host. */
-function isPath(text: YamlText, action: string, key: 'run' | 'check' | 'undo'): boolean {
-  const { actions } = text.value as { actions: Record<string, Record<string, unknown>> };
-  return typeof actions[action]?.[key] === 'string';
+/** As it is written; only of a text in which no problem was found. */
+function written(text: YamlText, action: string, key: string): unknown {
+  return (text.value as { actions: Record<string, Record<string, unknown>> }).actions[action]?.[key];
 }
 
-/** The path in the repository that a command names; null when it is a program of the host. */
+/**
+ * The path in the repository that a command names; null when it is a program of the host.
+ * @param isPath It was written as a text: that is a path, whatever it looks like.
+ */
 function scriptOf(argv: Argv, isPath: boolean, input: LintInput): string | null {
   const first = argv[0]!;
   if (first.startsWith('/')) return null;
