@@ -1,0 +1,79 @@
+/** `pullyu lock ACTION -- COMMAND...`: one at a time, with the notes that scripts of the practice read. */
+import { rmSync } from 'node:fs';
+import {
+  actionFiles,
+  isOtherAtWork,
+  lockFiles,
+  readLockedCommand,
+  requireActionName,
+} from '../agent/action-files.ts';
+import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
+import { openWorkingCopy } from '../git/working-copy.ts';
+import { makeFolder, namedWriteError, writeFileAtomic } from '../system/files.ts';
+import { runForeground } from '../system/foreground.ts';
+import { type Lock, readLockHolder, tryLock } from '../system/lock.ts';
+import type { CommandContext } from './context.ts';
+
+/**
+ * Holds the lock of this action while the command runs. The kernel holds it for us: a marker file that a crash left blocks nobody. The
+ * command itself counts too: should this process alone be killed, the next one finds its command at work and is busy.
+ * @returns the command's exit code; 5 when the lock is held.
+ */
+export async function runLock(
+  action: string,
+  command: readonly string[],
+  context: CommandContext,
+): Promise<ExitCode> {
+  const { cwd, env, out, signal } = context;
+  requireActionName(action);
+  const copy = await openWorkingCopy({ cwd, env, signal });
+  if (!copy.ok) {
+    throw new PullyuError(
+      'usage',
+      copy.trouble.message,
+      copy.trouble.hint === null ? {} : { hint: copy.trouble.hint },
+    );
+  }
+  const { notes, head } = copy.value;
+  const files = lockFiles(notes, action);
+  const busy = (pid: number | undefined) => {
+    out.notice(`busy: ${action} is at work${pid === undefined ? '' : ` (process ${pid})`}`);
+    return EXIT.busy;
+  };
+  let lock: Lock | null;
+  try {
+    makeFolder(notes);
+    lock = tryLock(files.lock, `lock ${action}`);
+  } catch (error) {
+    throw namedWriteError(error, notes) ?? error;
+  }
+  if (lock === null) return busy(readLockHolder(files.lock)?.pid);
+  try {
+    const orphan = readLockedCommand(files.process);
+    if (orphan !== null) return busy(orphan.pid);
+    // Inside a run of the agent the notes of the whole checkout are the agent's.
+    const names = env.PULLYU_RUN_ID ? [action] : [action, null];
+    const notesOf = names.map((name) => actionFiles(notes, name));
+    const write = (file: string, durable: boolean) => writeFileAtomic(file, `${head}\n`, { durable });
+    try {
+      for (const { current } of notesOf) write(current, false);
+      const exitCode = await runForeground(command, {
+        cwd,
+        env,
+        onStart: (identity) => writeFileAtomic(files.process, JSON.stringify(identity), { durable: false }),
+      });
+      // Durable before the markers go: a crash in between repeats the action, and never skips it.
+      if (exitCode === 0) for (const { last } of notesOf) write(last, true);
+      return exitCode as ExitCode;
+    } catch (error) {
+      throw namedWriteError(error, notes) ?? error;
+    } finally {
+      rmSync(files.process, { force: true });
+      rmSync(actionFiles(notes, action).current, { force: true });
+      if (names.includes(null) && !isOtherAtWork(notes, action))
+        rmSync(actionFiles(notes, null).current, { force: true });
+    }
+  } finally {
+    lock.release();
+  }
+}
