@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError } from '@commander-js/ext
 import { EXIT, type ExitCode } from '../errors.ts';
 import { version } from '../model/version.ts';
 import { type CommandContext, createContext } from './context.ts';
+import { addControlCommands } from './control-commands.ts';
 
 const EXIT_CODES = `
 Exit codes: 0 all well, 1 it did not work, 2 usage or configuration, 3 no remote could be reached,
@@ -28,6 +29,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addActionCommands(program, run);
   addSetupCommands(program, run);
   addRepositoryCommands(program, run);
+  addControlCommands(program, run);
   for (const command of program.commands) command.exitOverride();
 
   try {
@@ -39,9 +41,9 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   return exitCode;
 }
 
-type Run = (work: (context: CommandContext) => Promise<ExitCode>) => Promise<void>;
+export type Run = (work: (context: CommandContext) => Promise<ExitCode>) => Promise<void>;
 // biome-ignore lint/suspicious/noExplicitAny: the options of the program itself are no matter here.
-type Program = Command<any, any, any>;
+export type Program = Command<any, any, any>;
 
 function addHostCommands(program: Program, run: Run): void {
   program

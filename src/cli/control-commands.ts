@@ -1,0 +1,42 @@
+/** The words of the commands for repositories and people that want control. What each does is in the file of its name. */
+import type { Program, Run } from './program.ts';
+
+export function addControlCommands(program: Program, run: Run): void {
+  const detect = program
+    .command('detect')
+    .description('for scripts in a checkout: print the commit to act upon, or nothing');
+  detect
+    .command('fetch')
+    .description('is the commit of the remote another one than HEAD?')
+    .option('--branch <name>', 'of origin (default: the branch that is followed)')
+    .option('--no-fetch', 'compare with what was fetched before')
+    .action((options) =>
+      run(async (context) => (await import('./detect.ts')).runDetectFetch(options, context)),
+    );
+  detect
+    .command('last-action')
+    .description('is HEAD another commit than the one recorded by the last action?')
+    .option('--action <name>', 'of this action (default: of the checkout as a whole)')
+    .action((options) =>
+      run(async (context) => (await import('./detect.ts')).runDetectLastAction(options, context)),
+    );
+  detect
+    .command('path')
+    .description('was one of the paths changed since the last action?')
+    .argument('<path...>', 'as seen from here')
+    .option('--action <name>', 'of this action (default: of the checkout as a whole)')
+    .action((paths, options) =>
+      run(async (context) => (await import('./detect.ts')).runDetectPath(paths, options, context)),
+    );
+  program
+    .command('lock')
+    .description('for scripts in a checkout: run a command, one at a time, and record what was acted upon')
+    .argument('<action>', 'a name; what has another name runs beside it')
+    .argument('<command...>', 'after --')
+    .passThroughOptions()
+    .addHelpText('after', '\nExit codes: that of the command; 5 when the action is at work already.')
+    .action((action, command) =>
+      run(async (context) => (await import('./lock.ts')).runLock(action, command, context)),
+    );
+  for (const command of detect.commands) command.exitOverride();
+}
