@@ -21,6 +21,8 @@ import { readState } from './state-file.ts';
 export interface DaemonHooks {
   /** After each look and each busy tick: a sign of life. */
   readonly onLook: (text: string) => void;
+  /** Now and then while a look is under way: it may take long, and each of its steps has its own deadline. */
+  readonly onLife: () => void;
 }
 
 const STATE_EVERY_MS = 10_000;
@@ -29,6 +31,9 @@ const FIRST_INTERVAL_MS = 60_000;
 const UNSAVED = 'unsaved';
 /** Two looks are never closer than this, whatever is due. */
 const PAUSE_MIN_MS = 20;
+const LIFE_EVERY_MS = 10_000;
+/** A look without any run that takes longer than this is no longer called alive. */
+const LIFE_MAX_MS = 2 * 60 * 60_000;
 
 export async function runDaemon(lock: Lock, o: SessionOptions, hooks: DaemonHooks): Promise<void> {
   let failures = 0;
@@ -71,7 +76,10 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   let looking: Promise<LookReport> | null = null;
   let savedAt = Number.NEGATIVE_INFINITY;
   let saved = '';
-  let next: number | null = readState(o.paths.state).nextLookAt;
+  const before = readState(o.paths.state);
+  let next: number | null = before.nextLookAt;
+  /** Until then remotes are left alone, whatever becomes due here. */
+  let quietUntil = 0;
 
   /** Times alone are written now and then; anything else at once. */
   const save = () => {
@@ -111,15 +119,17 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   });
 
   try {
+    // The machine was started: with many others, perhaps. Each has its own slot in the interval.
+    if (before.lastLookAt !== null && before.bootId !== session.context.bootId) {
+      await wakes.wait(Math.max(0, firstSlot(session, clock.now()) - clock.now()));
+    }
     while (!signal.aborted) {
       const waiters = wakes.take();
-      const stopTicking = tickWhileBusy(session, () => {
-        save();
-        hooks.onLook(describeRun(session, clock));
-      });
+      const quiet = waiters.length === 0 && clock.now() < quietUntil;
+      const stopTicking = tickWhileLooking(session, hooks, save);
       let report: LookReport;
       try {
-        looking = looker.look();
+        looking = looker.look({ quiet });
         report = await looking;
       } finally {
         looking = null;
@@ -134,6 +144,7 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
         failures: report.failures,
         retryAfterMs: report.retryAfterMs,
       });
+      if (!quiet) quietUntil = report.failures > 0 || report.retryAfterMs !== null ? at : 0;
       next = report.nextDueAt === null ? at : Math.min(at, report.nextDueAt);
       save();
       hooks.onLook(report.idle ? 'nothing to do' : `looked, next look at ${new Date(next).toISOString()}`);
@@ -151,23 +162,39 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   }
 }
 
-/** Looks go on while an action runs: they probe and report. */
-function tickWhileBusy(session: Session, report: () => void): () => void {
-  const { looker } = session;
+/** Looks go on while an action runs: they probe and report. And a look that takes long is told from one that hangs. */
+function tickWhileLooking(session: Session, hooks: DaemonHooks, save: () => void): () => void {
+  const { looker, context } = session;
+  const { clock } = context;
+  const begun = clock.monotonic();
   let ticking: Promise<void> | null = null;
-  const timer = every(() => {
+  const busy = every(() => {
     if (looker.openRun() === null || ticking !== null) return;
     ticking = looker
       .busyTick()
-      .then(report)
+      .then(() => {
+        save();
+        hooks.onLook(describeRun(session, clock));
+      })
       .catch((error: unknown) =>
-        session.context.emit({ type: 'warning', text: `a look beside a run failed: ${String(error)}` }),
+        context.emit({ type: 'warning', text: `a look beside a run failed: ${String(error)}` }),
       )
       .finally(() => {
         ticking = null;
       });
   }, looker.view().config.intervalMs);
-  return () => clearInterval(timer);
+  const life = every(() => {
+    if (looker.openRun() === null && clock.monotonic() - begun < LIFE_MAX_MS) hooks.onLife();
+  }, LIFE_EVERY_MS);
+  return () => {
+    clearInterval(busy);
+    clearInterval(life);
+  };
+}
+
+function firstSlot({ looker }: Session, now: number): number {
+  const { config, host } = looker.view();
+  return nextLookAt({ now, intervalMs: config.intervalMs, hostId: host.id, failures: 0, retryAfterMs: null });
 }
 
 function describeRun(session: Session, clock: Clock): string {

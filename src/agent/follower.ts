@@ -197,14 +197,16 @@ export function createFollower(
       }
       if (signal.aborted) return false;
       if (moved.ok) {
+        state.fetchFailures = 0;
         troubles.set('content', null);
         troubles.set('contact', null);
         return true;
       }
       const area = areaOf(moved.trouble.code);
-      if (area === 'contact') state.failures += 1;
+      const settled = SETTLED.has(moved.trouble.code);
+      state.fetchFailures = settled ? 0 : state.fetchFailures + 1;
       troubles.set(area, moved.trouble);
-      return SETTLED.has(moved.trouble.code);
+      return settled;
     },
 
     async restore() {

@@ -8,7 +8,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
-import { EXIT, type ExitCode } from '../errors.ts';
+import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import type { ProbeAnswer } from '../git/probe.ts';
 import { actionKey } from '../model/action.ts';
 import type { CommitId, HostId } from '../model/ids.ts';
@@ -43,7 +43,8 @@ export interface LookReport {
 }
 
 export interface Looker {
-  look(): Promise<LookReport>;
+  /** `quiet`: leave remotes alone, they asked for it or could not be reached; do what is due here. */
+  look(options?: { readonly quiet?: boolean }): Promise<LookReport>;
   /** Probes and reports while a run is open; sees newer commits. */
   busyTick(): Promise<void>;
   /** The run that is open now. */
@@ -81,6 +82,7 @@ export async function createLooker(
   let open: StartedRun | null = null;
   /** The answers that the trees stand for, and newer ones that were seen while an action ran. */
   let newer = false;
+  let brokenConfig: string | null = null;
   let lastLookAt: number | null = known.lastLookAt ?? null;
   const answers = new Map<string, CommitId>();
 
@@ -98,8 +100,28 @@ export async function createLooker(
     Object.fromEntries([...followers].map(([name, follower]) => [name, follower.state()]));
   openFollowers();
 
+  /** While host.yaml is broken or away, what was valid stays in force. */
+  const readFreshView = async (): Promise<HostView> => {
+    try {
+      const fresh = await readHostView(paths, hostId, view);
+      brokenConfig = null;
+      return fresh;
+    } catch (error) {
+      if (!(error instanceof PullyuError)) throw error;
+      if (brokenConfig !== error.message) {
+        const [first] = error.lines;
+        emit({
+          type: 'warning',
+          text: `${error.message}; the configuration before stays in force${first ? `: ${first}` : ''}`,
+        });
+      }
+      brokenConfig = error.message;
+      return view;
+    }
+  };
+
   const refreshView = async () => {
-    const fresh = await readHostView(paths, hostId, view);
+    const fresh = await readFreshView();
     if (fresh === view) return;
     const sameRepos = JSON.stringify(fresh.config) === JSON.stringify(view.config);
     view = fresh;
@@ -230,13 +252,17 @@ export async function createLooker(
     }
   };
 
-  const pass = async (): Promise<{ plan: Plan; settled: boolean }> => {
+  /** @param probed Answers that were got just now. */
+  const pass = async (
+    quiet: boolean,
+    probed?: Map<string, ProbeAnswer>,
+  ): Promise<{ plan: Plan; settled: boolean }> => {
     takeDirty();
     writeRoster();
     newer = false;
     drainRequests();
     await settleOpenRuns();
-    const found = await probeAll();
+    const found = probed ?? (quiet ? new Map<string, ProbeAnswer>() : await probeAll());
     let settled = true;
     for (const follower of followers.values()) {
       const answer = found.get(follower.repo.name);
@@ -282,7 +308,7 @@ export async function createLooker(
       idle,
       exitCode,
       nextDueAt: memo?.nextDueAt ?? null,
-      failures: Math.max(0, ...states.map((follower) => follower.state().failures)),
+      failures: Math.max(0, ...states.map((follower) => failuresOf(follower.state()))),
       retryAfterMs: states.reduce<number | null>((most, follower) => {
         const asked = follower.troubles.in('contact')?.retryAfterMs ?? null;
         return asked === null ? most : Math.max(most ?? 0, asked);
@@ -292,11 +318,12 @@ export async function createLooker(
   };
 
   return {
-    async look() {
+    async look({ quiet = false } = {}) {
       await refreshView();
       // An open run would have changed the journal's stamp.
-      if (memo !== null && !existsSync(dirtyFile) && readRequests(paths.state).length === 0) {
-        const found = await probeAll();
+      let found: Map<string, ProbeAnswer> | undefined;
+      if (!quiet && memo !== null && !existsSync(dirtyFile) && readRequests(paths.state).length === 0) {
+        found = await probeAll();
         const question = {
           now: clock.now(),
           bootId,
@@ -314,9 +341,9 @@ export async function createLooker(
         }
       }
       memo = null;
-      let last = await pass();
+      let last = await pass(quiet, found);
       for (let n = 1; n < PASSES_MAX && !signal.aborted && (newer || existsSync(dirtyFile)); n += 1)
-        last = await pass();
+        last = await pass(quiet);
       lastLookAt = clock.now();
       const exitCode = exitCodeOf(last.plan);
       if (last.settled && !signal.aborted) {
@@ -368,6 +395,11 @@ export async function createLooker(
       for (const follower of followers.values()) follower.close();
     },
   };
+}
+
+/** Either makes the next look come later. */
+function failuresOf(state: RepoState): number {
+  return Math.max(state.failures, state.fetchFailures);
 }
 
 /** Troubles that end only when a person says so, or with another commit; and what the catalogue of errors calls refused too. */

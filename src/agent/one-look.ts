@@ -1,8 +1,10 @@
 /** One look by this process, from the lock to the state file. */
 import type { ExitCode } from '../errors.ts';
+import { nextLookAt } from '../plan/next-look.ts';
 import { delay } from '../system/clock.ts';
 import type { Lock } from '../system/lock.ts';
-import { busyError, openSession, type SessionOptions, takeLock } from './session.ts';
+import type { LookReport } from './look.ts';
+import { busyError, openSession, type Session, type SessionOptions, takeLock } from './session.ts';
 
 type OneLookOptions = Omit<SessionOptions, 'mode'>;
 
@@ -14,16 +16,31 @@ export async function lookOnce(
   const session = await openSession(lock, { ...o, mode: 'look' });
   try {
     const report = await session.looker.look();
-    session.save(null);
+    const next = laterLook(session, report);
+    session.save(next);
     if (!report.idle && !o.signal.aborted) {
       await session.looker.tidy();
       // Housekeeping may have written the journal anew.
-      session.save(null);
+      session.save(next);
     }
     return { exitCode: report.exitCode, idle: report.idle };
   } finally {
     session.close();
   }
+}
+
+/** In trouble, when the heartbeat is to look again; null in peace: at its own time. */
+function laterLook({ looker, context }: Session, report: LookReport): number | null {
+  const { failures, retryAfterMs } = report;
+  if (failures === 0 && retryAfterMs === null) return null;
+  const { config, host } = looker.view();
+  return nextLookAt({
+    now: context.clock.now(),
+    intervalMs: config.intervalMs,
+    hostId: host.id,
+    failures,
+    retryAfterMs,
+  });
 }
 
 const LOCK_WAIT_MS = 60_000;

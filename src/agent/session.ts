@@ -79,6 +79,7 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
     version: 1,
     pid: process.pid,
     mode: o.mode,
+    bootId: context.bootId,
     lastLookAt: looker.lastLookAt(),
     nextLookAt,
     repos: looker.repoStates(),

@@ -3,7 +3,7 @@
  * lock may replace a socket that a dead agent left.
  */
 
-import { closeSync, openSync, rmSync, unlinkSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, rmSync, unlinkSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import { basename, dirname, join } from 'node:path';
 import type { AgentState } from './state-file.ts';
@@ -67,6 +67,7 @@ export async function openSocket(stateFolder: string, handlers: SocketHandlers):
   } finally {
     short.close();
   }
+  chmodSync(file, 0o600);
   server.unref();
   return {
     close() {

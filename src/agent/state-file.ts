@@ -17,6 +17,8 @@ export interface RepoState {
   trouble: LastingTrouble | null;
   /** Looks in a row in which no remote answered. */
   failures: number;
+  /** Looks in a row in which a remote answered, but its commit could not be brought here. */
+  fetchFailures: number;
   /** The tracking rule under which the target was chosen, resolved. */
   track: string | null;
   /** When somebody's edits of the tree were last put back, and which. */
@@ -28,6 +30,8 @@ export interface AgentState {
   pid: number;
   /** `agent` (daemon) or `look` (one-shot). */
   mode: 'agent' | 'look';
+  /** Of the boot in which it was written. */
+  bootId: string;
   lastLookAt: number | null;
   nextLookAt: number | null;
   repos: Record<string, RepoState>;
@@ -40,6 +44,7 @@ export function emptyRepoState(): RepoState {
     lastContactAt: null,
     trouble: null,
     failures: 0,
+    fetchFailures: 0,
     track: null,
     healed: null,
   };
@@ -52,7 +57,7 @@ export function readState(stateFolder: string): AgentState {
   } catch {
     // A torn file after a power cut: the next look writes it anew.
   }
-  return { version: 1, pid: 0, mode: 'look', lastLookAt: null, nextLookAt: null, repos: {} };
+  return { version: 1, pid: 0, mode: 'look', bootId: '', lastLookAt: null, nextLookAt: null, repos: {} };
 }
 
 /** Not synced: after a power cut an older one is as good. */

@@ -53,6 +53,10 @@ export async function runAgent(options: AgentOptions, context: CommandContext): 
           lastLife = clock.now();
           notifier.status(text);
         },
+        onLife() {
+          lastLife = clock.now();
+          showLife(paths.state, lastLife);
+        },
       },
     );
     emit({ type: 'agent-stopping', why: 'it was told to' });

@@ -1,6 +1,7 @@
 /** `look --heartbeat`: what cron's call has to do before it looks. */
 import { readHostView } from '../agent/host-view.ts';
 import { ensureIdentity } from '../agent/identity.ts';
+import { readState } from '../agent/state-file.ts';
 import { keepHeartbeat } from '../heartbeat/keep.ts';
 import type { CommandContext } from './context.ts';
 import { heartbeatContext } from './heartbeat-context.ts';
@@ -12,5 +13,14 @@ export async function takeDuty(context: CommandContext): Promise<boolean> {
     { intervalMs: view.config.intervalMs, say: (text) => context.out.line(text) },
     heartbeatContext(context),
   );
-  return duty === 'look';
+  return duty === 'look' && !isAskedToWait(context);
+}
+
+/** After a look in trouble, or when a server asked to be left alone, cron's minute is too early. A clock that was set back asks nothing. */
+function isAskedToWait(context: CommandContext): boolean {
+  const now = context.clock.now();
+  const { lastLookAt, nextLookAt, mode } = readState(context.paths.state);
+  return (
+    mode === 'look' && lastLookAt !== null && nextLookAt !== null && lastLookAt <= now && now < nextLookAt
+  );
 }
