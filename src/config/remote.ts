@@ -1,6 +1,8 @@
 /** Which addresses host.yaml may hold. No answer repeats the address: it may hold a secret. */
 
 const SCHEMES = ['http', 'https', 'ssh', 'git', 'file'];
+/** Named in the answer; what else stands before `://` might be anything. */
+const OTHERS = ['ftp', 'ftps', 'rsync', 'svn', 'svn+ssh', 'git+ssh', 'ssh+git', 's3'];
 const SCP_LIKE = /^(?:([^@/:]+)@)?(\[[0-9a-fA-F:.]+\]|[^/:@[\]]+):(.+)$/;
 const SAFE_USER = /^[A-Za-z0-9_.][A-Za-z0-9_.+-]*$/;
 const SAFE_HOST = /^[A-Za-z0-9_.:][A-Za-z0-9_.:%-]*$/;
@@ -16,7 +18,8 @@ export function whatIsWrongWithRemote(text: string): string | null {
   if (text.startsWith('/')) return null;
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) return wrongScpLike(text);
-  if (!SCHEMES.includes(scheme)) return `expected ${FORMS}, found the scheme "${scheme.slice(0, 20)}"`;
+  if (!SCHEMES.includes(scheme))
+    return `expected ${FORMS}, found ${OTHERS.includes(scheme) ? `the scheme "${scheme}"` : 'another scheme'}`;
   if (scheme === 'file')
     return text.startsWith('file:///')
       ? null
