@@ -45,13 +45,22 @@ const remote = v.pipe(
 );
 
 const TRACK = 'a branch, a tag, a commit id or {tag: v*}';
+const TAG = 'a pattern of tags such as v*';
 const tag = v.pipe(
-  v.string('a pattern of tags such as v*'),
+  v.string(TAG),
   v.check(
     (text) => whatIsWrongWithTrack({ tag: text }) === null,
     (issue) => whatIsWrongWithTrack({ tag: issue.input }) ?? '',
   ),
-  v.description('A pattern of tag names; the tag with the highest semantic version is taken.'),
+);
+const tagRule = closed(
+  {
+    tag: v.pipe(
+      asWritten(tag, TAG),
+      v.description('A pattern of tag names; the tag with the highest semantic version is taken.'),
+    ),
+  },
+  TRACK,
 );
 const track = v.union(
   [
@@ -65,7 +74,7 @@ const track = v.union(
       ),
       TRACK,
     ),
-    closed({ tag: asWritten(tag, 'a pattern of tags such as v*') }, TRACK),
+    tagRule,
   ],
   TRACK,
 );

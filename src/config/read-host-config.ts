@@ -125,13 +125,20 @@ function readCache(paths: Paths, key: string): HostConfig | null {
 }
 
 function isComplete(config: HostConfig | undefined): config is HostConfig {
-  return typeof config?.name === 'string' && Array.isArray(config.repos) && typeof config.limits === 'object';
+  return (
+    typeof config?.name === 'string' &&
+    Array.isArray(config.repos) &&
+    typeof config.limits?.fetchTimeoutMs === 'number'
+  );
 }
 
 /** A state folder that is missing, full or another user's costs speed, not work. */
 function writeCache(paths: Paths, cache: Cache): void {
   try {
-    writeFileAtomic(join(paths.state, CACHE_FILE), `${JSON.stringify(cache)}\n`, { durable: false });
+    writeFileAtomic(join(paths.state, CACHE_FILE), `${JSON.stringify(cache)}\n`, {
+      mode: 0o600, // host.yaml may be meant for one user only.
+      durable: false,
+    });
   } catch {
     // As said.
   }
