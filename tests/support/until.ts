@@ -17,13 +17,13 @@ export interface UntilOptions {
 export async function until<T>(
   condition: () => T | Promise<T>,
   options: UntilOptions = {},
-): Promise<NonNullable<T>> {
+): Promise<Exclude<T, false | null | undefined>> {
   const deadline = Date.now() + (options.timeoutMs ?? 20_000);
   let last: unknown;
   for (;;) {
     try {
       const value = await condition();
-      if (value) return value as NonNullable<T>;
+      if (value) return value as Exclude<T, false | null | undefined>;
       last = value;
     } catch (error) {
       last = error;
@@ -32,8 +32,16 @@ export async function until<T>(
     await delay(options.everyMs ?? 25);
   }
   const found = options.found
-    ? await Promise.resolve(options.found()).catch((error: unknown) => error)
+    ? await Promise.resolve()
+        .then(options.found)
+        .catch((error: unknown) => error)
     : last;
-  const shown = found instanceof Error ? found.message : (JSON.stringify(found, null, 1) ?? String(found));
-  throw new Error(`waited in vain for ${options.what ?? 'a condition'}; found: ${shown.slice(0, 6_000)}`);
+  const lastError =
+    last instanceof Error && last !== found ? `; the last question failed: ${last.message}` : '';
+  throw new Error(`waited in vain for ${options.what ?? 'a condition'}; found: ${show(found)}${lastError}`);
+}
+
+function show(found: unknown): string {
+  const text = found instanceof Error ? found.message : (JSON.stringify(found, null, 1) ?? String(found));
+  return text.slice(0, 6_000);
 }
