@@ -1,0 +1,43 @@
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type AgentAnswer, askAgent, openSocket, socketFile } from './socket.ts';
+import { readState } from './state-file.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pullyu-socket-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const handlers = (state: string) => ({
+  state: () => ({ state: readState(state), openRun: null }),
+  look: async () => ({ exitCode: 0, message: 'looked' }),
+});
+
+test.each([
+  ['a short path', ''],
+  ['a path that is too long for a socket', 'x'.repeat(120)],
+])('the agent answers on %s', async (_, name) => {
+  const state = join(folder, name);
+  mkdirSync(state, { recursive: true });
+  const socket = await openSocket(state, handlers(state));
+  try {
+    expect(await askAgent<AgentAnswer>(state, 'GET', '/state', 2_000)).toMatchObject({ openRun: null });
+    expect(await askAgent(state, 'POST', '/look', 2_000)).toEqual({ exitCode: 0, message: 'looked' });
+    expect(await askAgent(state, 'GET', '/secrets', 2_000)).toBeNull();
+    expect(statSync(socketFile(state)).mode & 0o777).toBe(0o600);
+  } finally {
+    socket.close();
+  }
+  expect(await askAgent(state, 'GET', '/state', 2_000)).toBeNull();
+});
+
+test('a socket that a dead agent left is replaced, and nobody answers on it before', async () => {
+  writeFileSync(socketFile(folder), '');
+  expect(await askAgent(folder, 'GET', '/state', 2_000)).toBeNull();
+  const socket = await openSocket(folder, handlers(folder));
+  expect(await askAgent(folder, 'GET', '/state', 2_000)).not.toBeNull();
+  socket.close();
+});
