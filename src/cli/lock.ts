@@ -17,15 +17,22 @@ import type { CommandContext } from './context.ts';
 /**
  * Holds the lock of this action while the command runs. The kernel holds it for us: a marker file that a crash left blocks nobody. The
  * command itself counts too: should this process alone be killed, the next one finds its command at work and is busy.
+ * @param words The command, with or without `--` before it.
  * @returns the command's exit code; 5 when the lock is held.
  */
 export async function runLock(
   action: string,
-  command: readonly string[],
+  words: readonly string[],
   context: CommandContext,
 ): Promise<ExitCode> {
   const { cwd, env, out, signal } = context;
   requireActionName(action);
+  const command = words[0] === '--' ? words.slice(1) : words;
+  if (command.length === 0) {
+    throw new PullyuError('usage', 'expected a command after --, found none', {
+      hint: 'pullyu lock deploy -- ./deploy.sh',
+    });
+  }
   const copy = await openWorkingCopy({ cwd, env, signal });
   if (!copy.ok) {
     throw new PullyuError(
