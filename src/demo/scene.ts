@@ -50,7 +50,7 @@ export function createScene(stage: Stage, tell: Storyteller, pageUrl: string, si
       const value = await ask();
       if (value) return value as NonNullable<T>;
       if (stage.agent()?.isRunning() === false)
-        throw new UnexpectedError('an agent that goes on', 'it ended');
+        throw new UnexpectedError('an agent that goes on', 'that it ended');
       if (Date.now() > deadline) throw new UnexpectedError(expected, found());
       await delay(everyMs, signal);
     }

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Included by bin/init/common/init.sh.
+echo "init of stacktype small"

@@ -1,0 +1,2 @@
+# The table of products.
+printf 'name\nTea\nBread\n' >"$table"

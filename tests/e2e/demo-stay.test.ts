@@ -1,0 +1,35 @@
+/** `npm start -- --stay`: something to play with. As a user without rights where the test may become one. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { othersMayRun, startDemo } from '../support/demo.ts';
+import { git } from '../support/git.ts';
+import { runProgram } from '../support/host.ts';
+import { tempFolder } from '../support/temp.ts';
+import { until } from '../support/until.ts';
+
+test('the demo stays up until Ctrl-C, without rights, and everybody on this machine may push to it', async () => {
+  await using demo = startDemo({ args: ['--stay'], asNobody: othersMayRun() });
+  await demo.untilSays('What the agent says from now on:');
+  const text = demo.child.output();
+  const [, page] = /look at the page +(\S+)/.exec(text)!;
+  const [, url] = /change it +git clone (\S+)/.exec(text)!;
+  const [, root] = /ask the host +\S*bin\/pullyu --root (\S+) status/.exec(text)!;
+
+  using folder = tempFolder();
+  const clone = join(folder.path, 'clone');
+  await git(['clone', '--quiet', url!, clone]);
+  writeFileSync(join(clone, 'apps/shop/page.html'), '<h1>Mine</h1>\n');
+  await git(['commit', '--quiet', '-am', 'My own page'], { cwd: clone });
+  await git(['push', '--quiet'], { cwd: clone });
+  const shown = async () => (await fetch(page!)).text();
+  await until(async () => (await shown()) === '<h1>Mine</h1>\n', { what: 'my own page' });
+  await demo.untilSays('My own page');
+
+  const status = await runProgram(['--root', root!, 'status'], { env: { PATH: process.env.PATH! } });
+  expect(status.stdout).toContain('web-1 is working');
+
+  demo.child.kill('SIGINT');
+  expect((await demo.child.ended).exitCode).toBe(0);
+  expect(demo.left()).toEqual([]);
+});
