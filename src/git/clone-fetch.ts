@@ -45,14 +45,37 @@ export interface Fetcher {
 
 /** A clone that stays broken (a failing disk) must not fetch everything again and again. */
 const REPLACE_EVERY_MS = 10 * 60_000;
+/** Replacements in a row that were cut off half-way; more, and it may be they that bring the agent down. */
+const CUT_OFF_MAX = 3;
 /** In the clone: the URL that was fetched from last. */
 export const REMOTE_FILE = 'pullyu-remote';
 /** Beside the clone: damage was met that mending did not cure. */
 const SUSPECT = 'clone.suspect';
-/** Beside the clone: when it was replaced last. */
+/** Beside the clone: when it was replaced last, `TIME`; or that this was begun, the nth time in a row, `TIME begun N`. */
 const REPLACED = 'clone.replaced';
 /** In a new clone: it is complete. */
 const COMPLETE = 'pullyu-complete';
+
+/** A new clone that failed for one of these says nothing about whether the next would. */
+const NOT_THE_CLONES_FAULT: ReadonlySet<Trouble['code']> = new Set([
+  'dns',
+  'unreachable',
+  'silent',
+  'tls',
+  'auth-refused',
+  'forbidden',
+  'not-found',
+  'slow-down',
+  'server-error',
+  'redirected',
+  'not-git',
+  'empty-answer',
+  'host-key',
+  'ref-missing',
+  'disk-full',
+  'read-only',
+  'no-permission',
+]);
 
 export function createFetcher(o: FetcherOptions): Fetcher {
   const { base, dir } = o;
@@ -70,6 +93,7 @@ export function createFetcher(o: FetcherOptions): Fetcher {
   const recover = () => {
     if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() === false) rmSync(dir);
     if (!existsSync(dir) && existsSync(join(fresh, COMPLETE))) renameSync(fresh, dir);
+    if (existsSync(old) && existsSync(join(dir, COMPLETE))) rmSync(suspectFile, { force: true });
     rmSync(fresh, { recursive: true, force: true });
     rmSync(old, { recursive: true, force: true });
   };
@@ -122,10 +146,11 @@ export function createFetcher(o: FetcherOptions): Fetcher {
     signal: AbortSignal,
   ): Promise<Result<CommitId>> => {
     const stamp = join(base, REPLACED);
-    const last = Number(readFileOrNull(stamp) ?? '0');
-    const age = o.clock.now() - last;
+    const [at, begun, n] = (readFileOrNull(stamp) ?? '0').trim().split(' ');
+    const age = o.clock.now() - Number(at);
+    const cutOff = begun === 'begun' ? Number(n) || 0 : CUT_OFF_MAX;
     // A clock that was set back must not forbid it for ever.
-    if (age >= 0 && age < REPLACE_EVERY_MS) {
+    if (age >= 0 && age < REPLACE_EVERY_MS && cutOff >= CUT_OFF_MAX) {
       const minutes = Math.ceil((REPLACE_EVERY_MS - age) / 60_000);
       return fail({
         ...problem,
@@ -133,10 +158,15 @@ export function createFetcher(o: FetcherOptions): Fetcher {
         hint: `the clone was replaced a short time ago; it is replaced again in ${minutes} min if that is still needed`,
       });
     }
-    writeFileAtomic(stamp, String(o.clock.now()));
+    const times = begun === 'begun' && age < REPLACE_EVERY_MS ? cutOff + 1 : 1;
+    writeFileAtomic(stamp, `${o.clock.now()} begun ${times}`);
     const fetched = await cloneAnew(answer, signal);
     if (fetched.ok) {
+      writeFileAtomic(stamp, String(o.clock.now()));
       o.emit({ type: 'healed', repo: o.repo, what: `the clone was replaced (${problem.message})` });
+    } else if (NOT_THE_CLONES_FAULT.has(fetched.trouble.code)) {
+      // The loop is in no hurry with these by itself, and the clone must not wait longer than the remote does.
+      rmSync(stamp, { force: true });
     }
     return fetched;
   };

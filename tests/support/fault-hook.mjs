@@ -77,6 +77,7 @@ function nameOf(path) {
     .replace(/^var\/lib\/pullyu(?:\/|$)/, '')
     .replace(/\.[0-9a-f]{8}\.tmp$/, '.*.tmp')
     .replace(/^runs\/[^/]+/, 'runs/*')
+    .replace(/^inbox\/[^/]+\.json/, 'inbox/*.json')
     .replace(/trees\/[ab](?=\/|$)/, 'trees/?');
 }
 

@@ -1,6 +1,5 @@
 /** Kills an agent, or lets one of its calls fail, at a step that has a name: see fault-hook.mjs. */
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 
 export type Fault = (
   | { readonly do: 'kill-before' | 'kill-after' }
@@ -20,6 +19,10 @@ export type Fault = (
     | { readonly number: number }
   );
 
+export const killAfter = (step: string, occurrence = 1): Fault => ({ do: 'kill-after', step, occurrence });
+export const killBefore = (step: string, occurrence = 1): Fault => ({ do: 'kill-before', step, occurrence });
+export const tear = (step: string, occurrence = 1): Fault => ({ do: 'tear', step, occurrence });
+
 const hook = new URL('./fault-hook.mjs', import.meta.url);
 
 /** Environment of a command of the host with this root: something happens at a step, or the steps are written to `log`. */
@@ -38,5 +41,3 @@ export function faultEnvironment(
 export function readSteps(log: string): string[] {
   return readFileSync(log, 'utf8').split('\n').filter(Boolean);
 }
-
-export const hookFile = fileURLToPath(hook);
