@@ -36,7 +36,7 @@ function judgeConfig({ config, hostFile }: HostFacts): Finding {
     return bad('fail', 'host.yaml', {
       found: config.message,
       expected: 'a valid file',
-      hint: config.hint ?? `correct ${hostFile}; until then no action is run`,
+      hint: config.hint ?? `correct ${hostFile}; until then a running agent goes on with what it knew`,
     });
   }
   if (config.repos === 0) {
