@@ -7,9 +7,10 @@ import { actionKey } from '../model/action.ts';
 import { shortId } from '../model/ids.ts';
 import { formatLabels } from '../model/labels.ts';
 import type { Step } from '../model/plan.ts';
+import { printable } from '../model/printable.ts';
 import type { LastingTrouble } from '../model/trouble.ts';
 import { version } from '../model/version.ts';
-import { formatDuration, printable } from '../plan/sentence.ts';
+import { formatDuration } from '../plan/sentence.ts';
 import { formatTracking } from '../plan/target.ts';
 import { resolveTracking } from '../plan/tracking.ts';
 import type { CommandContext } from './context.ts';
@@ -128,7 +129,11 @@ function describeAction(
   stateFolder: string,
 ): ActionJson {
   const own = steps.filter((step) => step.repo === action.repo && step.action === action.name);
-  const step = own.find((one) => one.due) ?? own.at(-1);
+  // Of several commits to catch up with, the one that holds up the others.
+  const step =
+    own.find((one) => one.due) ??
+    own.find((one) => ['parked', 'unknown', 'backing-off'].includes(one.reason)) ??
+    own.at(-1);
   const memory = picture.journal.memory().get(actionKey(action.repo, action.name));
   return {
     repo: action.repo,

@@ -1,9 +1,9 @@
 /** The demo when it does not come to its end: what it started ends all the same. */
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { processesMarked } from '../../src/system/processes.ts';
+import { signalProcess } from '../../src/system/processes.ts';
 import { startDemo } from '../support/demo.ts';
+import { processesOf } from '../support/leaks.ts';
 import { until } from '../support/until.ts';
 
 test('Ctrl-C ends the demo and everything that it started, also when it is pressed twice', async () => {
@@ -20,8 +20,8 @@ test('Ctrl-C ends the demo and everything that it started, also when it is press
 test('an expectation that does not hold ends it with what was expected, what was found, and the logs', async () => {
   await using demo = startDemo();
   await demo.untilSays('4. A commit');
-  const root = join(demo.folder, readdirSync(demo.folder)[0]!, 'host');
-  for (const { pid } of processesMarked('PULLYU_ROOT', root)) process.kill(pid, 'SIGKILL');
+  const agent = processesOf(demo.folder).find(({ command }) => command.endsWith('bin/pullyu agent'))!;
+  signalProcess(agent.identity, 'SIGKILL');
   expect((await demo.child.ended).exitCode).toBe(1);
   const text = demo.child.output();
   expect(text).toMatch(/error: expected an agent that goes on, found that it ended/);

@@ -26,8 +26,12 @@ test('the demo stays up until Ctrl-C, without rights, and everybody on this mach
   await until(async () => (await shown()) === '<h1>Mine</h1>\n', { what: 'my own page' });
   await demo.untilSays('My own page');
 
-  const status = await runProgram(['--root', root!, 'status'], { env: { PATH: process.env.PATH! } });
-  expect(status.stdout).toContain('web-1 is working');
+  const status = async () =>
+    (await runProgram(['--root', root!, 'status'], { env: { PATH: process.env.PATH! } })).stdout;
+  await until(async () => (await status()).startsWith('web-1 is working'), {
+    what: 'the host to be done',
+    found: status,
+  });
 
   demo.child.kill('SIGINT');
   expect((await demo.child.ended).exitCode).toBe(0);

@@ -12,7 +12,7 @@ command -v "$node" >/dev/null || {
   exit 78 # No later attempt can mend that: a human is needed.
 }
 
-answers() { "$node" "$release/answers.mjs" "$1" "$PULLYU_COMMIT" "$(cat next.pid)"; }
+answers() { "$node" "$release/answers.mjs" "$1" "$2" "$PULLYU_COMMIT" "$(cat next.pid)"; }
 
 give_up() {
   echo "$1; it said:" >&2
@@ -31,9 +31,9 @@ cd "$PULLYU_STATE_DIR"
 stop_service next # left by an attempt that was cut off
 rm -f next.socket
 start_service next env RELEASE="$PULLYU_COMMIT" PORT="$port" SOCKET=next.socket "$node" "$release/server.mjs"
-answers next.socket || give_up "the new release does not answer, the old one stays in service"
+answers next.socket 10 || give_up "the new release does not answer, the old one stays in service"
 stop_service shop
-answers "$port" || give_up "port $port was not to be had"
+answers "$port" 3 || give_up "port $port was not to be had"
 mv next.pid shop.pid
 mv next.log shop.log
 rm -f next.socket
