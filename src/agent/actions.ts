@@ -45,7 +45,7 @@ export async function readActions(
   }
   try {
     const { parseRepoConfig } = await import('../config/repo-config.ts');
-    return ok(parseRepoConfig(bytes.toString('utf8'), { repo: repo.name, file: REPO_FILE }));
+    return ok(parseRepoConfig(bytes, { repo: repo.name, file: REPO_FILE }));
   } catch (error) {
     if (!(error instanceof PullyuError)) throw error;
     return fail(

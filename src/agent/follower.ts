@@ -9,9 +9,9 @@ import { openTrees, type Trees } from '../git/trees.ts';
 import type { Action } from '../model/action.ts';
 import type { CommitId } from '../model/ids.ts';
 import type { RepoInput } from '../model/plan.ts';
+import { printable } from '../model/printable.ts';
 import type { RepoConfig, Tracking } from '../model/repo.ts';
 import { fail, ok, type Result, type Trouble } from '../model/trouble.ts';
-import { printable } from '../plan/sentence.ts';
 import { chooseTarget, type Relation } from '../plan/target.ts';
 import { resolveTracking } from '../plan/tracking.ts';
 import { filesOfCommit, readActions } from './actions.ts';
@@ -22,8 +22,8 @@ import { areaOf, createTroubles, type Troubles } from './troubles.ts';
 
 export interface Follower {
   readonly repo: RepoConfig;
-  readonly clone: Clone;
-  readonly trees: Trees;
+  readonly clone: Pick<Clone, 'has' | 'changedFiles' | 'maintain'>;
+  readonly trees: Pick<Trees, 'current' | 'heal' | 'checkout' | 'tidy'>;
   readonly troubles: Troubles;
   /** Since it was opened: set whenever a new tree was published. */
   freshTree: boolean;

@@ -3,7 +3,7 @@ import { requireActionName } from '../agent/action-files.ts';
 import { detectFetch, detectLastAction, detectPath } from '../agent/detect.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
 import type { CommitId } from '../model/ids.ts';
-import { printable } from '../plan/sentence.ts';
+import { printable } from '../model/printable.ts';
 import type { CommandContext } from './context.ts';
 
 export async function runDetectFetch(

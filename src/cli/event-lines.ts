@@ -1,7 +1,8 @@
 /** Renders events: a line a person likes to read, or a line of JSON for a log collector. */
 import type { AgentEvent, EventSink } from '../model/event.ts';
 import { shortId } from '../model/ids.ts';
-import { formatDuration, printable } from '../plan/sentence.ts';
+import { printable } from '../model/printable.ts';
+import { formatDuration } from '../plan/sentence.ts';
 import type { Terminal } from './terminal.ts';
 
 /** null: nothing that a person wants to see. */

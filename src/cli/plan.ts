@@ -8,7 +8,8 @@ import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { type CommitId, shortId } from '../model/ids.ts';
 import { formatLabels, type Labels } from '../model/labels.ts';
 import type { Plan, Step } from '../model/plan.ts';
-import { formatTime, printable } from '../plan/sentence.ts';
+import { printable } from '../model/printable.ts';
+import { formatTime } from '../plan/sentence.ts';
 import type { CommandContext } from './context.ts';
 import { parseLabels } from './labels.ts';
 

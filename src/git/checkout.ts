@@ -79,7 +79,7 @@ export async function restoreEdited(
 }
 
 /** Everything that was written is on the disk when it returns. */
-export async function syncSlot(slot: Slot): Promise<Result<null>> {
+export async function syncSlot(slot: Pick<Slot, 'path'>): Promise<Result<null>> {
   const result = await exec(['sync', '-f', slot.path], {
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C' },
     timeoutMs: SYNC_TIMEOUT_MS,

@@ -1,4 +1,6 @@
 /** One question to a server of git over http(s): sent with what proves us, its answer read or named. */
+
+import { printable } from '../model/printable.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { type Trouble, type TroubleCode, trouble } from '../model/trouble.ts';
 import { type Authorization, createAuthorization } from './http-authorization.ts';
@@ -6,7 +8,6 @@ import type { Place } from './http-place.ts';
 import { isRedirect } from './http-redirect.ts';
 import { type HttpAnswer, type HttpRequest, rawHeader } from './http-request.ts';
 import { quoteBody, troubleFromFailure, troubleFromStatus } from './http-trouble.ts';
-import { printable } from './printable.ts';
 import type { ProberOptions } from './probe-types.ts';
 import type { RefReader } from './ref-reader.ts';
 

@@ -1,10 +1,11 @@
 /** Where a repository is found on the web, with the connection to it. */
+
+import { printable } from '../model/printable.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
 import { caFile } from './ca-file.ts';
 import { stampOfFile } from './file-stamp.ts';
 import { type HttpConnection, openHttpConnection, type TlsFiles } from './http-connection.ts';
-import { printable } from './printable.ts';
 import type { ProberOptions } from './probe-types.ts';
 import { decideProxy, type ProxySettings } from './proxy.ts';
 import { isTrustedHost, type RemoteUrl } from './remote-url.ts';

@@ -1,6 +1,7 @@
 /** Where a redirect of `info/refs` leads: pure. */
+
+import { printable } from '../model/printable.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
-import { printable } from './printable.ts';
 import { parseRemoteUrl, type RemoteUrl } from './remote-url.ts';
 
 export const INFO_REFS = '/info/refs?service=git-upload-pack';

@@ -1,6 +1,7 @@
 /** What an HTTP status or an error of a connection means for us. Each state of the world has its own name and text. */
+
+import { printable } from '../model/printable.ts';
 import { type Trouble, type TroubleCode, trouble } from '../model/trouble.ts';
-import { printable } from './printable.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
 /** How far a request had come when it failed. */

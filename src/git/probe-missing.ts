@@ -1,6 +1,6 @@
 import { type CommitId, shortId } from '../model/ids.ts';
+import { printable } from '../model/printable.ts';
 import { type Trouble, trouble } from '../model/trouble.ts';
-import { printable } from './printable.ts';
 import type { Wanted } from './probe-wanted.ts';
 import type { Ref } from './ref-reader.ts';
 

@@ -57,7 +57,7 @@ test('with the authority of access.tlsCa a server of ours is trusted, on one con
 
 test('what is wrong with a certificate is named, with what to do', async () => {
   const cases = [
-    { name: 'unknown', by: other, hint: /access\.tlsCa/ },
+    { name: 'unknown', by: other, hint: /tls\.ca/ },
     { name: 'expired', expired: true, hint: /renew the certificate/ },
     { name: 'elsewhere', hosts: ['elsewhere.example'], hint: /host name that the certificate/ },
   ];

@@ -1,8 +1,8 @@
 /** From a tracking rule to what is asked of a remote, and from the refs that it has to the one that is meant. */
 import { type CommitId, isCommitId } from '../model/ids.ts';
+import { printable } from '../model/printable.ts';
 import type { Tracking } from '../model/repo.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
-import { printable } from './printable.ts';
 import type { Ref, RefFilter } from './ref-reader.ts';
 
 /** What a probe asks for. `key` is the same for the same question. */

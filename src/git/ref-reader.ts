@@ -1,7 +1,7 @@
 /** Reads what a server says about its refs: answers to `ls-refs`, and the advertisement that opens v0, v1 and v2. */
 import { isCommitId } from '../model/ids.ts';
+import { printable } from '../model/printable.ts';
 import { createPacketReader, type PacketReader, type PacketVisitor, parsePacketLength } from './pkt-line.ts';
-import { printable } from './printable.ts';
 
 export interface Ref {
   readonly name: string;

@@ -84,7 +84,7 @@ export function hasSlotHead(slot: Slot, commit: CommitId): boolean {
  * name keeps its folder.
  * @returns false in that case.
  */
-export function linkTemp(slot: Slot, temp: string): boolean {
+export function linkTemp(slot: Pick<Slot, 'path' | 'gitDir'>, temp: string): boolean {
   const link = join(slot.path, TEMP_NAME);
   const target = relative(slot.path, temp);
   mkdirSync(temp, { recursive: true, mode: 0o755 });

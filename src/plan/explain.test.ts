@@ -47,7 +47,7 @@ test('why: an action that waits says what went wrong and when it is tried again'
     'definition: digest, nothing to compare with',
     'labels: digest, nothing to compare with',
     'last success: none',
-    'last run: run-shop, attempt 1 at 2000000, reason first, failed with exit code 1 at 2026-11-25T11:00:00Z (no \\u{1b}[2Jspace)',
+    'last run: run-shop, attempt 1 at 2000000, reason first, failed with exit code 1 at 2026-11-25T11:00:00Z (no \\x1b[2Jspace)',
     'attempts in a row: 1, failures that count: 1',
     expect.stringMatching(/^next: not before 2026-11-25T11:0\d:\d\dZ, unless a new commit comes$/),
   ]);

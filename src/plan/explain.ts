@@ -1,7 +1,8 @@
 import { shortId } from '../model/ids.ts';
 import type { ActionMemory, Step } from '../model/plan.ts';
+import { printable } from '../model/printable.ts';
 import type { FingerprintParts, Run } from '../model/run.ts';
-import { formatEnd, formatTime, printable } from './sentence.ts';
+import { formatEnd, formatTime } from './sentence.ts';
 import { standingSuccess } from './situation.ts';
 
 /**

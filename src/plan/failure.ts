@@ -1,9 +1,10 @@
 import type { RetryPolicy } from '../model/action.ts';
 import { type CommitId, shortId } from '../model/ids.ts';
 import type { ActionMemory } from '../model/plan.ts';
+import { printable } from '../model/printable.ts';
 import { EXIT_NEEDS_HUMAN } from '../model/run.ts';
 import { LOOK_RETRY_MAX_MS, retryAt, SLOW_RETRY_MS } from './retry.ts';
-import { formatEnd, formatTime, printable } from './sentence.ts';
+import { formatEnd, formatTime } from './sentence.ts';
 import { type EndedRun, neverBegan } from './situation.ts';
 import { rests, runs, type Verdict } from './verdict.ts';
 

@@ -1,6 +1,6 @@
 import type { Action } from '../model/action.ts';
 import type { RestReason } from '../model/plan.ts';
-import { printable } from './sentence.ts';
+import { printable } from '../model/printable.ts';
 import { rests, type Verdict } from './verdict.ts';
 import type { Decided } from './work.ts';
 

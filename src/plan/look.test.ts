@@ -238,7 +238,7 @@ test('a pause holds everything back, says what it holds back, and ends', () => {
   const memory = [succeeded(shop), failing(other, { endedAt: NOW })];
   const paused = plan([exampleAction({ name: 'new' }), shop, other], { memory, pause });
   expect(sentences(paused)).toEqual([
-    'new: is paused until 2026-11-25T12:00:00Z (moving the\\u{1b}[31m database); without the pause it runs for the first time on this host.',
+    'new: is paused until 2026-11-25T12:00:00Z (moving the\\x1b[31m database); without the pause it runs for the first time on this host.',
     'shop: rests, nothing that it depends on changed since its last success at 1000000.',
     expect.stringMatching(/^other: waits until 2026-11-25T11:0/),
   ]);

@@ -1,11 +1,11 @@
 import { type Action, actionKey } from '../model/action.ts';
 import { formatSelector, type Labels, matchesSelector } from '../model/labels.ts';
 import type { ActionMemory, Plan, PlanInput, RepoInput, Step } from '../model/plan.ts';
+import { printable } from '../model/printable.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { gate } from './gate.ts';
 import { orderActions } from './order.ts';
 import { decideRunning } from './running.ts';
-import { printable } from './sentence.ts';
 import { type Moment, makeStep } from './step.ts';
 import { planUndo } from './undo.ts';
 import { rests } from './verdict.ts';

@@ -1,5 +1,6 @@
+import { printable } from '../model/printable.ts';
 import type { Outcome } from '../model/run.ts';
-import { formatEnd, printable } from './sentence.ts';
+import { formatEnd } from './sentence.ts';
 import {
   type EndedRun,
   isCatchUpFingerprint,

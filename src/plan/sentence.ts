@@ -1,16 +1,8 @@
 /** The words and numbers of sentences. Whatever comes from a repository is escaped and shortened before it is shown. */
 
+import { printable } from '../model/printable.ts';
 import type { Run } from '../model/run.ts';
 import { EXIT_NEEDS_HUMAN, EXIT_TRY_AGAIN } from '../model/run.ts';
-
-// Controls, invisible and direction-changing characters, line separators, lone surrogates.
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
-
-/** `text` with everything that a terminal could obey written as `\u{..}`, at most `max` characters of it. */
-export function printable(text: string, max = 200): string {
-  const cut = text.length > max ? `${text.slice(0, max)}…` : text;
-  return cut.replace(UNPRINTABLE, (c) => `\\u{${c.codePointAt(0)?.toString(16) ?? 'fffd'}}`);
-}
 
 /** `2026-11-25T11:42:10Z`: whole seconds, rounded up, so that a time that was named is never too early. */
 export function formatTime(ms: number): string {

@@ -1,5 +1,6 @@
 import type { Pause, Step } from '../model/plan.ts';
-import { formatTime, printable } from './sentence.ts';
+import { printable } from '../model/printable.ts';
+import { formatTime } from './sentence.ts';
 import { rests, type Verdict } from './verdict.ts';
 
 /** What is the same for every decision of one look. */

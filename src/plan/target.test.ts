@@ -89,7 +89,7 @@ test.each([
     { ref: '{hasOwnProperty}' },
     'track: {hasOwnProperty} needs the label "hasOwnProperty", which this host has not',
   ],
-  [{ ref: '{evil}' }, 'track: expected a label "evil" that can be part of a ref, found "a b\\u{a}"'],
+  [{ ref: '{evil}' }, 'track: expected a label "evil" that can be part of a ref, found "a b\\x0a"'],
   [{ tag: '{glob}' }, 'track: expected a label "glob" that can be part of a ref, found "*"'],
   [{ ref: '' }, 'track: expected a branch or tag, found ""'],
   [{ ref: '--upload-pack=x' }, 'track: expected a branch or tag, found "--upload-pack=x"'],

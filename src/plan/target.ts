@@ -1,7 +1,7 @@
 import { type CommitId, shortId } from '../model/ids.ts';
+import { printable } from '../model/printable.ts';
 import type { Tracking } from '../model/repo.ts';
 import { type Trouble, trouble } from '../model/trouble.ts';
-import { printable } from './sentence.ts';
 
 /** How an answer stands to the known target. `unknown`: the clone could not tell. */
 export type Relation = 'same' | 'descendant' | 'older' | 'unrelated' | 'unknown';

@@ -1,7 +1,7 @@
 import type { Labels } from '../model/labels.ts';
+import { printable } from '../model/printable.ts';
 import type { Tracking, TrackRule } from '../model/repo.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
-import { printable } from './sentence.ts';
 
 /**
  * What to ask a remote for, after the labels of this host were put in. A label that is missing, or that makes an
