@@ -28,19 +28,19 @@ async function createWorld(): Promise<World> {
   const known = await remote.publish(say('three'));
   const server = await startGitServer({ folder: remote.folder });
   const host = createHost({ interval: '100ms', repos: { it: server.url(remote.path) } });
-  await host.start();
-  await host.untilApplied(known);
-  return {
-    remote,
-    server,
-    host,
-    known,
-    [Symbol.asyncDispose]: async () => {
-      await host.close();
-      await server.close();
-      remote[Symbol.dispose]();
-    },
+  const close = async () => {
+    await host.close();
+    await server.close();
+    remote[Symbol.dispose]();
   };
+  try {
+    await host.start();
+    await host.untilApplied(known);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { remote, server, host, known, [Symbol.asyncDispose]: close };
 }
 
 test('a rewritten history is refused until the operator accepts it', async () => {

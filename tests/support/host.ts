@@ -1,12 +1,13 @@
 /** A host of the test's own: the real command line on a root of its own, as a person or a timer would call it. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import type { HostState } from '../../src/model/host.ts';
 import type { Outcome } from '../../src/model/run.ts';
 import type { TroubleCode } from '../../src/model/trouble.ts';
+import { writeFileAtomic } from '../../src/system/files.ts';
 import { signalProcess } from '../../src/system/processes.ts';
 import { type Child, startChild } from './child.ts';
 import { leftFiles, processesOf } from './leaks.ts';
@@ -93,7 +94,7 @@ export interface TestHost extends AsyncDisposable {
   readonly hostFile: string;
   /** DIR/var/lib/pullyu. */
   readonly state: string;
-  /** Writes host.yaml anew with these options over the first ones. */
+  /** Writes host.yaml anew, by one rename, with these options over the first ones. */
   configure(options: HostOptions): void;
   /** Runs `pullyu --root DIR ARGS`. A non-zero exit is a result. */
   run(args: readonly string[], options?: RunOptions): Promise<Ran>;
@@ -136,7 +137,8 @@ export function createHost(options: HostOptions = {}): TestHost {
     ...options.env,
   };
   let agent: Child | null = null;
-  const configure = (more: HostOptions) => writeFileSync(hostFile, hostYaml({ ...options, ...more }));
+  const configure = (more: HostOptions) =>
+    writeFileAtomic(hostFile, hostYaml({ ...options, ...more }), { durable: false });
   if (options.repos) configure({});
   const run = (args: readonly string[], more: RunOptions = {}) =>
     runProgram(['--root', root, ...args], { ...more, env: { ...env, ...more.env } });
