@@ -212,9 +212,9 @@ test('pushes that follow one another closely end at the newest, each version run
 test('ten thousand references on the remote cost a question nothing', async () => {
   using remote = await createRemote();
   const first = await remote.publish(sayRepository('one'));
-  const lines = Array.from({ length: 10_000 }, (_, i) => `create refs/heads/topic/${i} ${first}\n`);
-  await git(['-C', remote.bare, 'update-ref', '--stdin'], { input: lines.join('') });
-  await git(['-C', remote.bare, 'pack-refs', '--all']);
+  // As `git pack-refs` would write them, without 10,000 files in between.
+  const lines = Array.from({ length: 10_000 }, (_, i) => `${first} refs/heads/topic/${i}\n`);
+  writeFileSync(join(remote.bare, 'packed-refs'), lines.join(''));
   await using server = await startGitServer({ folder: remote.folder });
   await using host = createHost({ interval: '100ms', repos: { it: server.url(remote.path) } });
   await host.start();
