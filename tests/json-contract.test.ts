@@ -202,6 +202,8 @@ describe('one host in every state', () => {
     expect(history.flatMap((run) => misfitsOfObject(run, '', RUN))).toEqual([]);
     const plan = (await host.run(['plan', '--json'])).json<Record<string, unknown>>();
     expect(misfitsOfObject(plan, '', fieldsOf('plan'))).toEqual([]);
+    const ofTree = await host.run(['plan', '--json', '--tree', remote.work]);
+    expect(misfitsOfObject(ofTree.json<Record<string, unknown>>(), '', fieldsOf('plan'))).toEqual([]);
     const why = (await host.run(['why', 'bad', '--json'])).json<Record<string, unknown>>();
     expect(misfitsOfObject(why, '', fieldsOf('why'))).toEqual([]);
   });
@@ -270,6 +272,20 @@ describe('one host in every state', () => {
   test('events have the documented fields', () => {
     expect(events.length).toBeGreaterThan(10);
     expect(events.flatMap((event) => misfitsOfEvent(event as Record<string, unknown>))).toEqual([]);
+  });
+
+  test('lint has the documented fields', async () => {
+    const text = 'actions: {good: {run: good.sh}, lost: {run: nowhere.sh, path: x}}\n';
+    writeFileSync(join(remote.work, 'pullyu.yaml'), text);
+    const broken = (await host.run(['lint', remote.work, '--json'])).json<Record<string, unknown>>();
+    writeFileSync(join(remote.work, 'pullyu.yaml'), text.replace(', path: x', ''));
+    const missing = (await host.run(['lint', remote.work, '--json'])).json<Record<string, unknown>>();
+    using other = await createRemote();
+    await other.commit({ files: { README: 'nothing to do\n' } });
+    const empty = (await host.run(['lint', other.work, '--json'])).json<Record<string, unknown>>();
+    for (const found of [broken, missing, empty])
+      expect(misfitsOfObject(found, '', fieldsOf('lint'))).toEqual([]);
+    expect(unseen([broken, missing, empty], fieldsOf('lint'))).toEqual([]);
   });
 
   test('doctor, install, uninstall and cloud-init have the documented fields', async () => {

@@ -165,7 +165,7 @@ function addSetupCommands(program: Program, run: Run): void {
   program
     .command('uninstall')
     .description('remove the heartbeat; journal and configuration stay')
-    .option('--purge', 'remove state and configuration too')
+    .option('--purge', 'remove the state folder too; host.yaml stays')
     .option('--system', 'with --root: also what is registered on this machine')
     .option('--json', 'what was done')
     .action((options) =>
