@@ -255,6 +255,16 @@ test('migrations: a host that was away runs every commit that it missed, once, i
   await host.run(['redo', 'migrate']);
   expect((await host.look()).code).toBe(0);
   expect(table()).toContain('Rice,4');
+
+  // One that is wrong itself: the next commit says that it is skipped.
+  await add('008', 'exit 1');
+  expect((await host.look()).code).toBe(1);
+  const yaml = readFileSync(join(remote.work, 'pullyu.yaml'), 'utf8');
+  await remote.commit({ files: { 'pullyu.yaml': `${yaml}    env: {SKIP: db/migrations/008.sh}\n` } });
+  await add('009', 'echo "Oil,5" >> "$table"');
+  await host.run(['redo', 'migrate']);
+  expect((await host.look()).code).toBe(0);
+  expect(table()).toContain('Oil,5');
 });
 
 test('convention: every layer that is meant runs, most general first, and only when there is something to do', async () => {

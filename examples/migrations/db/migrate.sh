@@ -7,6 +7,7 @@ export table
 
 sort "$PULLYU_CHANGED_FILES" | grep '^db/migrations/.*\.sh$' | while read -r migration; do
   [ -f "$migration" ] || continue # removed by this commit
+  case " ${SKIP:-} " in *" $migration "*) echo "skips $migration" && continue ;; esac
   echo "runs $migration"
   sh -eu "$migration" </dev/null || exit 1
 done
