@@ -7,6 +7,7 @@ import type { CommitId } from '../model/ids.ts';
 import type { Labels } from '../model/labels.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
+import type { ActionsCache } from './actions-cache.ts';
 
 export const REPO_FILE = 'pullyu.yaml';
 
@@ -35,6 +36,7 @@ export async function readActions(
   repo: Pick<RepoConfig, 'name' | 'convention'>,
   files: CommitFiles,
   labels: Labels,
+  cache: ActionsCache | null = null,
 ): Promise<Result<Action[]>> {
   const bytes = await files.readFile(REPO_FILE);
   if (bytes === null) {
@@ -43,9 +45,13 @@ export async function readActions(
       conventionActions(repo.name, repo.convention, labels, await files.existing([...init, ...work])),
     );
   }
+  const known = cache?.get(bytes);
+  if (known) return ok(known);
   try {
     const { parseRepoConfig } = await import('../config/repo-config.ts');
-    return ok(parseRepoConfig(bytes, { repo: repo.name, file: REPO_FILE }));
+    const actions = parseRepoConfig(bytes, { repo: repo.name, file: REPO_FILE });
+    cache?.set(bytes, actions);
+    return ok(actions);
   } catch (error) {
     if (!(error instanceof PullyuError)) throw error;
     return fail(

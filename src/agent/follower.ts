@@ -2,19 +2,23 @@
  * One repo of the host: probes its remotes, brings it to its target, publishes the tree, and knows its actions.
  * Every method leaves the repo usable whatever happens: a trouble is noted, what was valid before stays.
  */
+
+import { PullyuError } from '../errors.ts';
 import { type Clone, openClone } from '../git/clone.ts';
 import type { ProbeAnswer } from '../git/probe.ts';
-import { TroubleError } from '../git/stderr.ts';
+import { TroubleError, troubleFromError } from '../git/stderr.ts';
 import { openTrees, type Trees } from '../git/trees.ts';
 import type { Action } from '../model/action.ts';
 import type { CommitId } from '../model/ids.ts';
 import type { RepoInput } from '../model/plan.ts';
 import { printable } from '../model/printable.ts';
 import type { RepoConfig, Tracking } from '../model/repo.ts';
-import { fail, ok, type Result, type Trouble } from '../model/trouble.ts';
+import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
 import { chooseTarget, type Relation } from '../plan/target.ts';
 import { resolveTracking } from '../plan/tracking.ts';
+import { repoPaths } from '../system/paths.ts';
 import { filesOfCommit, readActions } from './actions.ts';
+import { createActionsCache } from './actions-cache.ts';
 import type { AgentContext, HostView } from './context.ts';
 import { readRepoInput } from './repo-input.ts';
 import type { RepoState } from './state-file.ts';
@@ -62,9 +66,24 @@ export function createFollower(
   const trees = openTrees(context.paths, repo, clone, { clock });
   const troubles = createTroubles({ repo: repo.name, known: known.trouble, now: clock.now, emit });
   const state: RepoState = { ...known };
+  const cache = createActionsCache(repoPaths(context.paths.state, repo.name).base, repo.name, {
+    write: true,
+  });
   let actions: { key: string; list: Action[] } | null = null;
   /** The remote that answered last in this process: where `bring` goes on when it lags behind. */
   let answeredBy = 0;
+
+  const guarded = async <T>(work: () => Promise<Result<T>>): Promise<Result<T>> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof TroubleError) return fail(error.trouble);
+      if (error instanceof PullyuError) throw error;
+      const named = troubleFromError(error, { doing: 'bring the tree up to date' });
+      if (named === null) emit({ type: 'warning', text: describe(error) });
+      return fail(named ?? surprise(error));
+    }
+  };
 
   const tracking = (): Result<Tracking> => resolveTracking(repo.track, labelsOf().host.labels);
 
@@ -97,7 +116,7 @@ export function createFollower(
   const actionsOf = async (commit: CommitId, view: HostView): Promise<Result<Action[]>> => {
     const key = `${commit} ${view.stamp}`;
     if (actions?.key === key) return ok(actions.list);
-    const read = await readActions(repo, filesOfCommit(clone, commit), view.host.labels);
+    const read = await readActions(repo, filesOfCommit(clone, commit), view.host.labels, cache);
     if (read.ok) actions = { key, list: read.value };
     return read;
   };
@@ -259,11 +278,17 @@ function describeTracking(tracking: Tracking): string {
   return JSON.stringify(tracking);
 }
 
-async function guarded<T>(work: () => Promise<Result<T>>): Promise<Result<T>> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof TroubleError) return fail(error.trouble);
-    throw error;
-  }
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/**
+ * What nobody foresaw (a folder where a link belongs, a git that talks nonsense) is a trouble of this repo: it must not keep the
+ * others, or the next look, from their work.
+ */
+function surprise(error: unknown): Trouble {
+  const said = error instanceof Error ? error.message : String(error);
+  return trouble('git-failed', `something unforeseen happened: ${printable(said, 300)}`, {
+    hint: 'the next look tries again; if it lasts, this is a defect of pullyu: please report it',
+  });
 }

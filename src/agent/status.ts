@@ -13,9 +13,10 @@ import type { RunIntent } from '../model/run.ts';
 import { planLook } from '../plan/look.ts';
 import { type Clock, readBootId } from '../system/clock.ts';
 import { readLockHolder } from '../system/lock.ts';
-import type { Paths } from '../system/paths.ts';
+import { type Paths, repoPaths } from '../system/paths.ts';
 import { isAlive } from '../system/processes.ts';
 import { filesOfCommit, readActions } from './actions.ts';
+import { createActionsCache } from './actions-cache.ts';
 import type { HostView } from './context.ts';
 import { readHostView } from './host-view.ts';
 import { readIdentity } from './identity.ts';
@@ -123,7 +124,12 @@ async function readInputOf(paths: Paths, repo: RepoConfig, o: RepoInputOptions):
   try {
     const commit = o.commit ?? (await source.current())?.commit ?? null;
     if (commit === null || !(await source.reader.has(commit))) return null;
-    const read = await readActions(repo, filesOfCommit(source.reader, commit), o.host.labels);
+    const cache = createActionsCache(repoPaths(paths.state, repo.name).base, repo.name, { write: false });
+    let read = await readActions(repo, filesOfCommit(source.reader, commit), o.host.labels, cache);
+    // HEAD of a repo that pulls itself may hold a broken pullyu.yaml: the last valid actions are in force.
+    const valid = o.picture.journal.target(repo.name);
+    if (!read.ok && repo.pull === 'self' && o.commit === null && valid !== null)
+      read = await readActions(repo, filesOfCommit(source.reader, valid), o.host.labels);
     if (!read.ok) {
       throw new PullyuError(
         'repo-config',
