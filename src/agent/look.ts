@@ -5,7 +5,7 @@
  * All repos are brought up to date first, then the work of all is planned. While an action runs, looks go on probing and reporting and
  * leave its tree alone; a commit that they see makes the rest of the plan wait for the next pass.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
@@ -29,6 +29,7 @@ import { readHostView } from './host-view.ts';
 import { createMarkers } from './markers.ts';
 import { type IdleMemo, isIdle, journalStamp } from './memo.ts';
 import { dropRequest, readRequests, recordOfRequest } from './requests.ts';
+import { createSelfFollower } from './self-follower.ts';
 import { emptyRepoState, type RepoState } from './state-file.ts';
 
 export interface LookReport {
@@ -92,7 +93,12 @@ export async function createLooker(
     followers = new Map(
       view.config.repos.map((repo) => [
         repo.name,
-        createFollower(context, repo, { ...emptyRepoState(), ...states[repo.name] }, () => view),
+        (repo.pull === 'self' ? createSelfFollower : createFollower)(
+          context,
+          repo,
+          { ...emptyRepoState(), ...states[repo.name] },
+          () => view,
+        ),
       ]),
     );
   };
@@ -104,6 +110,8 @@ export async function createLooker(
   const readFreshView = async (): Promise<HostView> => {
     try {
       const fresh = await readHostView(paths, hostId, view);
+      // Somebody writes it in place at this moment, or a full disk emptied it.
+      if (fresh !== view && view.config.repos.length > 0 && statSync(paths.hostFile).size === 0) return view;
       brokenConfig = null;
       return fresh;
     } catch (error) {
