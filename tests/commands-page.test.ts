@@ -1,7 +1,7 @@
-/** docs/commands.md against --help: every command, argument and option has its place, and none is invented. */
+/** docs/commands.md, and every mention of a command, against --help: every command, argument and option has its place, and none is invented. */
 import { expect, test } from 'vitest';
 import { createHost, runProgram, type TestHost } from './support/host.ts';
-import { codesIn, readPage, rowsOf, sectionOf } from './support/markdown.ts';
+import { codesIn, readPage, readPages, rowsOf, sectionOf } from './support/markdown.ts';
 
 const page = readPage('commands.md');
 
@@ -59,4 +59,18 @@ test('every command and option of --help is in commands.md, and no other', async
   for (const name of sections)
     if (name !== 'Of every command' && !tops.includes(name)) problems.push(`there is no command ${name}`);
   expect(problems).toEqual([]);
+});
+
+test('every command that a page mentions is there', async () => {
+  await using host = createHost();
+  const known = new Set((await readHelp(host, [])).map(({ name }) => name.split(' ')[0]!));
+  const unknown: string[] = [];
+  for (const [name, text] of readPages()) {
+    for (const [, word = ''] of text.matchAll(
+      /(?:`|^\$ )(?:sudo )?pullyu (?:--root \S+ )?([a-z][a-z-]*)/gm,
+    )) {
+      if (!known.has(word)) unknown.push(`${name}: pullyu ${word}`);
+    }
+  }
+  expect(unknown).toEqual([]);
 });

@@ -1,5 +1,5 @@
 /** The tables of a page of docs/, for tests that compare a page with what the program really does. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -8,6 +8,15 @@ const docs = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'do
 /** The text of a page of docs/. */
 export function readPage(name: string): string {
   return readFileSync(join(docs, name), 'utf8');
+}
+
+/** Every page of docs/, docs/decisions/ and of the root, by its name. */
+export function readPages(): [name: string, text: string][] {
+  return ['..', '.', 'decisions'].flatMap((folder) =>
+    readdirSync(join(docs, folder))
+      .filter((name) => name.endsWith('.md'))
+      .map((name): [string, string] => [join(folder, name), readPage(join(folder, name))]),
+  );
 }
 
 /** The text of the section with this heading (of any depth), up to the next heading of its depth or above. */
