@@ -46,3 +46,15 @@ test.each(FILES)('%s begins with the line by which editors find its schema', (pa
   expect(existsSync(join(dirname(file), schema ?? 'none'))).toBe(true);
   expect(parseRepoConfig(text, { repo: 'it' }).length).toBeGreaterThan(0);
 });
+
+test('every link in their READMEs leads to a file that is there', () => {
+  const pages = readdirSync(examplesFolder, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.md'),
+  );
+  const broken = pages.flatMap((page) => {
+    const text = readFileSync(join(examplesFolder, page), 'utf8');
+    const targets = [...text.matchAll(/\]\(([^)\s#]+)/g)].map((match) => match[1]!);
+    return targets.filter((target) => !existsSync(join(examplesFolder, dirname(page), target)));
+  });
+  expect(broken).toEqual([]);
+});
