@@ -21,6 +21,17 @@ export interface TooDeep {
  * process down with it. The step before, from words to tokens, keeps a stack of its own, whose height is looked at.
  */
 export function composeYaml(text: string, depthMax: number): ComposedYaml | TooDeep {
+  // Each complaint is an Error; where it was made interests nobody, and finding that out is most of the cost of a text full of faults.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return compose(text, depthMax);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function compose(text: string, depthMax: number): ComposedYaml | TooDeep {
   const lines = new LineCounter();
   lines.addNewLine(0);
   const parsed = parseTokens(text, lines, depthMax);

@@ -97,3 +97,10 @@ test('nesting that is deeper than any configuration is stopped, however deep', (
   );
   expect(read('['.repeat(500_000)).problems[0]?.message).toBe('expected at most 20 levels, found more');
 });
+
+test('of a text full of faults only the first ones are looked at', () => {
+  const text = read('a: 1\n'.repeat(5_000));
+  expect(text.problems).toHaveLength(1_000);
+  expect(text.readable).toBe(false);
+  expect(messages('%\n'.repeat(5_000))).toHaveLength(200);
+});

@@ -19,6 +19,8 @@ export interface YamlText {
 
 const VALUES_MAX = 100_000;
 const DEPTH_MAX = 20;
+/** More than anybody reads: what follows is not looked at. */
+const PROBLEMS_MAX = 1_000;
 const TOO_DEEP = `expected at most ${DEPTH_MAX} levels, found more`;
 
 /**
@@ -153,6 +155,7 @@ class Walker {
   private mapping(pairs: readonly Pair[], path: KeyPath): unknown {
     const value: Record<string, unknown> = Object.create(null);
     for (const pair of pairs) {
+      if (this.stopped) break;
       const offset = (pair.key as Node | null)?.range?.[0] ?? 0;
       const key = isScalar(pair.key) ? (pair.key.source ?? String(pair.key.value ?? '')) : '';
       if (key === '') {
@@ -190,6 +193,7 @@ class Walker {
 
   private problem(offset: number, message: string): void {
     this.problems.push({ ...this.at(offset), message });
+    if (this.problems.length >= PROBLEMS_MAX) this.stopped = true;
   }
 }
 
