@@ -193,11 +193,16 @@ export async function createLooker(
     return found;
   };
 
+  /** Repos with a tree that could not be read for the last plan: what is to be done in them is not known. */
+  const unread = new Set<string>();
+
   const makePlan = async (): Promise<Plan> => {
     const inputs: RepoInput[] = [];
+    unread.clear();
     for (const follower of followers.values()) {
       const input = await follower.planInput(view);
       if (input) inputs.push(input);
+      else if (follower.trees.current() !== null) unread.add(follower.repo.name);
     }
     noteSeen(inputs);
     const now = clock.now();
@@ -253,6 +258,7 @@ export async function createLooker(
       const commit = follower.trees.current()?.commit;
       if (commit === undefined || commit !== journal.target(name) || journal.applied(name) === commit)
         continue;
+      if (unread.has(name)) continue;
       const steps = plan.steps.filter((step) => step.repo === name);
       if (!steps.every(isFulfilled)) continue;
       journal.append({ type: 'applied', repo: name, commit });
@@ -288,7 +294,7 @@ export async function createLooker(
       plan = await makePlan();
     }
     if (!signal.aborted) noteApplied(plan);
-    return { plan, settled };
+    return { plan, settled: settled && unread.size === 0 };
   };
 
   /** Also while nothing is due, somebody's edits are found, put back and told: seldom, because every file is looked at. */
