@@ -139,8 +139,10 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
   /** One rename. Before it the old tree is current, after it the new one. */
   const flip = (slot: Slot): void => {
     const fresh = `${at.current}.new`;
-    rmSync(fresh, { force: true });
+    rmSync(fresh, { recursive: true, force: true });
     symlinkSync(`trees/${slot.name}`, fresh);
+    // Somebody's folder in its place, which no rename replaces.
+    if (isFolder(at.current)) rmSync(at.current, { recursive: true });
     renameSync(fresh, at.current);
     syncFolder(at.base);
   };
@@ -178,6 +180,8 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
       const stamp = join(at.base, CHECKED);
       if (more.force !== true && !isCheckDue(readFileOrNull(stamp), o.clock.now())) return [];
       const begun = o.clock.monotonic();
+      // Of a script's git that was killed: they would stop the git of the next script.
+      sweepLocks(slot.gitDir);
       const headMoved = !hasSlotHead(slot, now.commit);
       const found = await guarded(() => restore(slot, now.commit));
       if (!found.ok) {
