@@ -118,8 +118,13 @@ test('what operating.md says may be deleted is made anew, and nothing runs becau
   await remote.publish(say('twice'));
   expect((await host.look()).code).toBe(0);
   expect(said(host)).toEqual(['once', 'twice']);
-  const known = new Set(rows.map(([file]) => codesIn(file!)[0]!.split('/')[0]!));
-  const unknown = readdirSync(host.state).filter((name) => !known.has(name));
+  const named = rows.map(([file]) => codesIn(file!)[0]!);
+  const known = new Set([...named, 'repos', ...ofRepo]);
+  const there = [
+    ...readdirSync(host.state),
+    ...readdirSync(join(host.state, 'repos/it')).map((name) => `repos/it/${name}`),
+  ];
+  const unknown = there.filter((name) => !known.has(name));
   expect(unknown).toEqual([]);
 });
 
