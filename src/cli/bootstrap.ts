@@ -160,5 +160,5 @@ function nameOfUrl(url: string): string {
 }
 
 function isLocalPath(url: string): boolean {
-  return /^\.{0,2}\//.test(url) || (!url.includes(':') && url.includes('/'));
+  return /^\.{0,2}\//.test(url) || !url.includes(':');
 }
