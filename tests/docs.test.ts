@@ -151,3 +151,28 @@ test('the check for monitoring tells a host that is well from one that is not', 
   expect(sick.said).toMatch(/^it: [a-z-]+ since /m);
   expect(sick.said).toContain('it/say parked\n');
 });
+
+test('a damaged journal stops everything, and goes on where the hint cuts it', async () => {
+  using remote = await createRemote();
+  await using host = createHost({ interval: '1h', repos: { it: remote.url } });
+  await remote.publish(sayRepository('one'));
+  await host.look();
+  await remote.publish(say('two'));
+  await host.look();
+  const journal = join(host.state, 'journal.log');
+  const lines = readFileSync(journal, 'utf8').split('\n');
+  const at = lines.findIndex((line, n) => n > 2 && line.includes('"type":"finished"'));
+  lines[at] = lines[at]!.replace('"ok"', '"OK"');
+  writeFileSync(journal, lines.join('\n'));
+  await remote.publish(say('three'));
+  const { code, stderr } = await host.look();
+  expect({ code, said: said(host) }).toEqual({ code: 4, said: ['one', 'two'] });
+  const [, way = ''] = /: (cp .* truncate -s \d+ \S+);/.exec(stderr) ?? [];
+  const cut = await exec(['/bin/sh', '-ec', way], { env: { ...host.env }, timeoutMs: 10_000 });
+  expect({ way, exitCode: cut.exitCode }).toMatchObject({
+    way: expect.stringContaining(journal),
+    exitCode: 0,
+  });
+  expect((await host.look()).code).toBe(0);
+  expect(said(host)).toEqual(['one', 'two', 'three']);
+});
