@@ -85,10 +85,14 @@ export async function openStage(signal: AbortSignal): Promise<Stage> {
     writeFileSync(join(folder, OWNER_FILE), JSON.stringify(processIdentity(process.pid)));
     for (const path of [root, served, home]) mkdirSync(path);
     cpSync(findExample('web-app'), work, { recursive: true });
-    await git('init', '--quiet', '--bare', '--template=', '--initial-branch=main', join(served, 'it.git'));
+    const bare = join(served, 'it.git');
+    await git('init', '--quiet', '--bare', '--template=', bare);
+    // Not `--initial-branch`: git has it since 2.28 only.
+    await git('--git-dir', bare, 'symbolic-ref', 'HEAD', 'refs/heads/main');
     server = await startGitServer({ folder: served });
     const url = server.url('it.git');
-    await git('init', '--quiet', '--template=', '--initial-branch=main');
+    await git('init', '--quiet', '--template=');
+    await git('symbolic-ref', 'HEAD', 'refs/heads/main');
     await git('remote', 'add', 'origin', url);
     await git('config', 'push.default', 'current');
     return {
@@ -122,7 +126,11 @@ function makeStageFolder(): string {
   try {
     return realpathSync(mkdtempSync(join(tmpdir(), PREFIX)));
   } catch (error) {
-    throw namedWriteError(error, tmpdir()) ?? error;
+    const unusable = `expected a folder for temporary files, ${tmpdir()} cannot be used`;
+    throw (
+      namedWriteError(error, tmpdir()) ??
+      new PullyuError('usage', unusable, { hint: 'TMPDIR names another one', cause: error })
+    );
   }
 }
 
@@ -188,7 +196,7 @@ async function endMarked(root: string): Promise<void> {
 
 /** What a demo left that was killed itself. Only folders of this very user are touched. */
 async function removeAbandoned(): Promise<void> {
-  for (const name of readdirSync(tmpdir())) {
+  for (const name of listTemporary()) {
     if (!name.startsWith(PREFIX)) continue;
     const folder = join(tmpdir(), name);
     const stats = lstatSync(folder, { throwIfNoEntry: false });
@@ -197,6 +205,14 @@ async function removeAbandoned(): Promise<void> {
     if (owner === null || isAlive(owner)) continue;
     await endMarked(join(realpathSync(folder), 'host'));
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function listTemporary(): string[] {
+  try {
+    return readdirSync(tmpdir());
+  } catch {
+    return []; // Making our own folder will say why.
   }
 }
 
