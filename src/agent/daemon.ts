@@ -13,6 +13,7 @@ import { nextLookAt } from '../plan/next-look.ts';
 import type { Clock } from '../system/clock.ts';
 import { namedWriteError } from '../system/files.ts';
 import type { Lock } from '../system/lock.ts';
+import { createErrands, type Errands } from './errands.ts';
 import type { LookReport } from './look.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { type AgentSocket, openSocket } from './socket.ts';
@@ -73,6 +74,7 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   const { looker } = session;
   const { clock, signal } = o;
   const wakes = createWakes(signal);
+  const errands = createErrands(looker, wakes.wake, signal);
   let looking: Promise<LookReport> | null = null;
   let savedAt = Number.NEGATIVE_INFINITY;
   let saved = '';
@@ -109,10 +111,15 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
         wakes.wake();
         return { exitCode: EXIT.busy, message: 'an action is running; a look follows it' };
       }
+      if (errands.isHeld()) {
+        return { exitCode: EXIT.busy, message: 'a person is at work on this host; a look follows' };
+      }
       await looking?.catch(() => {});
       const report = await wakes.wakeAndWait();
       return { exitCode: report?.exitCode ?? EXIT.failed, message: '' };
     },
+    run: errands.run,
+    hold: errands.hold,
   }).catch((error: unknown) => {
     o.emit({ type: 'warning', text: `no control socket: ${String(error)}` });
     return null;
@@ -126,9 +133,10 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
     while (!signal.aborted) {
       const waiters = wakes.take();
       const quiet = waiters.length === 0 && clock.now() < quietUntil;
-      const stopTicking = tickWhileLooking(session, hooks, save);
+      const stopTicking = tickWhileLooking(session, errands, hooks, save);
       let report: LookReport;
       try {
+        await errands.carryOut();
         looking = looker.look({ quiet });
         report = await looking;
       } finally {
@@ -163,18 +171,23 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
 }
 
 /** Looks go on while an action runs: they probe and report. And a look that takes long is told from one that hangs. */
-function tickWhileLooking(session: Session, hooks: DaemonHooks, save: () => void): () => void {
+function tickWhileLooking(
+  session: Session,
+  errands: Errands,
+  hooks: DaemonHooks,
+  save: () => void,
+): () => void {
   const { looker, context } = session;
   const { clock } = context;
   const begun = clock.monotonic();
   let ticking: Promise<void> | null = null;
   const busy = every(() => {
-    if (looker.openRun() === null || ticking !== null) return;
+    if ((looker.openRun() === null && !errands.isHeld()) || ticking !== null) return;
     ticking = looker
       .busyTick()
       .then(() => {
         save();
-        hooks.onLook(describeRun(session, clock));
+        hooks.onLook(errands.isHeld() ? 'a person is at work here' : describeRun(session, clock));
       })
       .catch((error: unknown) =>
         context.emit({ type: 'warning', text: `a look beside a run failed: ${String(error)}` }),

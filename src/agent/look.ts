@@ -13,8 +13,10 @@ import type { ProbeAnswer } from '../git/probe.ts';
 import { actionKey } from '../model/action.ts';
 import type { CommitId, HostId } from '../model/ids.ts';
 import type { Plan, RepoInput, Step } from '../model/plan.ts';
+import type { Run } from '../model/run.ts';
 import type { LastingTrouble } from '../model/trouble.ts';
 import { version } from '../model/version.ts';
+import { stepByHand } from '../plan/by-hand.ts';
 import { planLook } from '../plan/look.ts';
 import { resumeRun } from '../runner/resume.ts';
 import { isStarted, type StartedRun } from '../runner/spec.ts';
@@ -48,6 +50,17 @@ export interface Looker {
   look(options?: { readonly quiet?: boolean }): Promise<LookReport>;
   /** Probes and reports while a run is open; sees newer commits. */
   busyTick(): Promise<void>;
+  /**
+   * Runs an action of the current tree now, due or not, as a look would. Recorded with the reason `manual`.
+   * @param o.onRun As soon as it has begun: where its output goes.
+   * @returns the run; null when the agent was told to end first, and the run goes on without it.
+   * @throws PullyuError `unknown-action`, `refused`, `busy`, or `failed` when its tree cannot be had.
+   */
+  runByHand(
+    repo: string,
+    action: string,
+    o: { onRun?: ((run: StartedRun) => void) | undefined },
+  ): Promise<Run | null>;
   /** The run that is open now. */
   openRun(): StartedRun | null;
   view(): HostView;
@@ -385,6 +398,44 @@ export async function createLooker(
         newer = true;
         emit({ type: 'superseded', repo: name, from: before, to: answer.commit });
       }
+    },
+
+    async runByHand(repo, action, { onRun }) {
+      await refreshView();
+      drainRequests();
+      await settleOpenRuns();
+      memo = null;
+      const follower = followers.get(repo);
+      await follower?.restore(view);
+      const asked = stepByHand((await makePlan()).steps, repo, action);
+      const tree = follower?.trees.current();
+      if (asked.kind !== 'step' || !tree)
+        throw new PullyuError(
+          asked.kind === 'busy' || asked.kind === 'refused' ? asked.kind : 'unknown-action',
+          asked.kind === 'step' ? `${repo} has no tree yet` : asked.says,
+        );
+      const markers = createMarkers(paths, repo);
+      markers.begin(asked.step.commit);
+      const before = journal.runs()[0]?.intent.id;
+      const { left } = await executeSteps(context, [asked.step], {
+        view,
+        followers,
+        stop: () => null,
+        onRun: (run) => {
+          open = run;
+          if (run !== null) onRun?.(run);
+        },
+      });
+      const run = journal.runs()[0];
+      if (signal.aborted || left > 0) return null;
+      markers.end(asked.step.commit, false);
+      if (run !== undefined && run.intent.id !== before) return run;
+      const problem = follower?.troubles.in('content');
+      throw new PullyuError(
+        'failed',
+        problem?.message ?? `the tree of ${repo} at ${asked.step.commit} could not be had`,
+        problem?.hint ? { hint: problem.hint } : {},
+      );
     },
 
     openRun: () => open,

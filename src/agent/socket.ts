@@ -6,6 +6,8 @@
 import { chmodSync, closeSync, openSync, rmSync, unlinkSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import { basename, dirname, join } from 'node:path';
+import type { ErrorCode } from '../errors.ts';
+import type { Run } from '../model/run.ts';
 import type { AgentState } from './state-file.ts';
 
 /** sun_path holds 108 bytes with its end. */
@@ -23,9 +25,21 @@ export interface LookAnswer {
   readonly message: string;
 }
 
+/** How a run that a person asked for ended, or why there was none. */
+export type RunAnswer =
+  /** `run` null: the agent was told to end, and the run goes on without it. */
+  | { readonly run: Run | null }
+  | { readonly code: ErrorCode; readonly message: string; readonly hint: string | null };
+
 export interface SocketHandlers {
   state(): AgentAnswer;
   look(): Promise<LookAnswer>;
+  run(repo: string, action: string): Promise<RunAnswer>;
+  /**
+   * Starts no run until `released` settles, which it does when the asking process is gone, whatever it died of.
+   * @returns false when a run is open.
+   */
+  hold(released: Promise<void>): Promise<boolean>;
 }
 
 export interface AgentSocket {
@@ -54,7 +68,29 @@ export async function openSocket(stateFolder: string, handlers: SocketHandlers):
       );
       return;
     }
-    reply(404, { error: 'expected GET /state or POST /look' });
+    const asked = new URL(incoming.url ?? '/', 'http://agent');
+    if (incoming.method === 'POST' && asked.pathname === '/run') {
+      const of = (name: string) => asked.searchParams.get(name) ?? '';
+      handlers.run(of('repo'), of('action')).then(
+        (answer) => reply(200, answer),
+        (error: unknown) => reply(500, { error: String(error) }),
+      );
+      return;
+    }
+    if (incoming.method === 'POST' && incoming.url === '/hold') {
+      const released = new Promise<void>((resolve) => outgoing.once('close', resolve));
+      handlers.hold(released).then(
+        (held) => {
+          if (!held) return reply(409, { error: 'a run is open' });
+          // The answer stays open: its end is the end of the hold.
+          outgoing.writeHead(200, { 'content-type': 'application/json' });
+          outgoing.write('{}\n');
+        },
+        (error: unknown) => reply(500, { error: String(error) }),
+      );
+      return;
+    }
+    reply(404, { error: 'expected GET /state, POST /look, POST /run or POST /hold' });
   });
   server.maxConnections = 64;
   server.requestTimeout = 10_000;
@@ -115,6 +151,38 @@ export function askAgent<T>(
       answer.on('error', () => done(null));
     });
     asking.on('timeout', () => asking.destroy());
+    asking.on('error', () => done(null));
+    asking.end();
+  });
+}
+
+/** The time for which the agent of this host starts no run. It ends with `release`, or with this process. */
+export interface Hold {
+  release(): void;
+}
+
+/** @returns `busy` when a run is open; null when no agent answers. */
+export function holdAgent(stateFolder: string, timeoutMs: number): Promise<Hold | 'busy' | null> {
+  return new Promise((resolve) => {
+    let short: ReturnType<typeof shortPath>;
+    try {
+      short = shortPath(socketFile(stateFolder));
+    } catch {
+      return resolve(null);
+    }
+    const asking = request({ socketPath: short.path, method: 'POST', path: '/hold' });
+    // Only until it is held: after that the connection is silent for as long as the person works.
+    const deadline = setTimeout(() => asking.destroy(), timeoutMs);
+    const done = (value: Hold | 'busy' | null) => {
+      clearTimeout(deadline);
+      short.close();
+      resolve(value);
+    };
+    asking.on('response', (answer) => {
+      answer.resume().on('error', () => {});
+      if (answer.statusCode === 200) return done({ release: () => asking.destroy() });
+      done(answer.statusCode === 409 ? 'busy' : null);
+    });
     asking.on('error', () => done(null));
     asking.end();
   });

@@ -71,9 +71,7 @@ export function startRun(spec: RunSpec, options: RunnerOptions = {}): StartedRun
   try {
     prepareFolder(spec, files, switchTo, { launcher, startedMonotonicMs });
     prepareStateFolder(spec.stateFolder, account);
-    if (statSync(spec.rosterFile, { throwIfNoEntry: false }) === undefined) {
-      writeFileAtomic(spec.rosterFile, formatRoster([spec.host]), { durable: false });
-    }
+    ensureRoster(spec);
     if (launcher === 'systemd') {
       writeFileSync(files.environment, formatEnvironmentFile(environment), { mode: 0o600, flag: 'wx' });
     }
@@ -110,6 +108,12 @@ export function startRun(spec: RunSpec, options: RunnerOptions = {}): StartedRun
   // Never by ourselves instead: in our sandbox the script would meet a read-only system and fail in the strangest ways.
   const starter = startStarter(systemdArgv(call), files.output);
   return watchRun({ ...watch, inUnit: true, child: null, starter });
+}
+
+/** PULLYU_ROSTER is always there, with this host at least. */
+export function ensureRoster(spec: Pick<RunSpec, 'rosterFile' | 'host'>): void {
+  if (statSync(spec.rosterFile, { throwIfNoEntry: false }) !== undefined) return;
+  writeFileAtomic(spec.rosterFile, formatRoster([spec.host]), { durable: false });
 }
 
 /** What PULLYU_ROSTER holds: one object per host that is known. */
@@ -149,7 +153,8 @@ function prepareFolder(
   chownSync(files.output, switchTo.uid, switchTo.gid);
 }
 
-function prepareStateFolder(folder: string, account: Account): void {
+/** PULLYU_STATE_DIR. */
+export function prepareStateFolder(folder: string, account: Account): void {
   makeFolder(dirname(folder));
   makeFolder(folder, 0o700);
   const { uid } = lstatSync(folder);
