@@ -124,8 +124,9 @@ export function openClone(paths: Paths, repo: RepoConfig, o: CloneOptions): Clon
   };
 
   const hasObject = async (commit: CommitId): Promise<boolean> => {
-    const result = await git.run(['cat-file', '-e', `${commit}^{commit}`], { doing: 'look for a commit' });
-    return result.ok && result.value.ended === 'exited' && result.value.exitCode === 0;
+    // Its word, and not only its exit code: a program that is no git also ends with 0.
+    const result = await git.run(['cat-file', '-t', `${commit}^{commit}`], { doing: 'look for a commit' });
+    return result.ok && result.value.ended === 'exited' && result.value.stdout.toString() === 'commit\n';
   };
 
   const fetcher = createFetcher({
