@@ -91,3 +91,8 @@ export function nodeLabel(): Record<string, string> {
   const folders = ['/usr/local/bin', '/usr/bin', '/bin'];
   return folders.some((folder) => existsSync(join(folder, 'node'))) ? {} : { node: process.execPath };
 }
+
+/** What `pullyu status` says of an action. */
+export async function actionState(host: TestHost, name: string): Promise<string | undefined> {
+  return (await host.status()).actions.find((action) => action.name === name)?.state;
+}
