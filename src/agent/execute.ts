@@ -116,6 +116,8 @@ async function executeStep(
     if (context.signal.aborted) return 'left';
     if (answer.answer !== 'needed') {
       const ok = answer.answer === 'not-needed';
+      // Asked at every look and always told no: nothing that history has to keep.
+      if (ok && step.reason === 'look' && wasOk(context, step)) return 'ok';
       journal.append({ type: 'started', intent });
       return finish(context, intent, {
         id: intent.id,
@@ -152,6 +154,10 @@ async function executeStep(
   } finally {
     o.onRun(null);
   }
+}
+
+function wasOk({ journal }: AgentContext, step: Step): boolean {
+  return journal.memory().get(actionKey(step.repo, step.action))?.lastRun?.result?.outcome === 'ok';
 }
 
 /** null when the agent was told to end first: the run is left to itself. */

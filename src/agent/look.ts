@@ -324,7 +324,7 @@ export async function createLooker(
       troubles.some((t) => [t.in('contact'), t.in('content')].some((one) => one !== null && test(one)));
     if (has((t) => REFUSED.has(t.code))) return EXIT.refused;
     if (has((t) => OUR_SIDE.has(t.code))) return EXIT.usage;
-    if (plan.steps.some((step) => !isFulfilled(step) && isFailing(step))) return EXIT.failed;
+    if (plan.steps.some(isFailing)) return EXIT.failed;
     if (has(() => true)) return EXIT.unreachable;
     return EXIT.ok;
   };
@@ -473,15 +473,25 @@ const REFUSED = new Set(['rewritten', 'lagging', 'hostile-tree', 'limit', 'disk-
 /** No remote is to blame: configuration, programs and rights of this host. */
 const OUR_SIDE = new Set(['config', 'git-missing', 'git-too-old', 'no-permission']);
 
-const FULFILLED: ReadonlySet<Step['reason']> = new Set(['current', 'not-selected', 'not-yet', 'look']);
+const FULFILLED: ReadonlySet<Step['reason']> = new Set(['current', 'not-selected', 'not-yet']);
+const RECURRING: ReadonlySet<Step['reason']> = new Set(['look', 'schedule', 'boot']);
+const FAILING: ReadonlySet<Step['reason']> = new Set([
+  'retry',
+  'interrupted',
+  'backing-off',
+  'parked',
+  'unknown',
+  'waiting',
+]);
 
 /** Does nothing of this step keep its commit from counting as applied? */
 function isFulfilled(step: Step): boolean {
-  return FULFILLED.has(step.reason) && (step.reason !== 'look' || step.attempt <= 1);
+  return FULFILLED.has(step.reason) || (RECURRING.has(step.reason) && step.attempt <= 1);
 }
 
+/** After a look: work that did not succeed. What has only just become due is no failure. */
 function isFailing(step: Step): boolean {
-  return step.reason !== 'paused' && step.reason !== 'running';
+  return FAILING.has(step.reason) || (step.due && step.attempt > 1);
 }
 
 /** `look` triggers are due at every look: no reason to look sooner than the interval says. */

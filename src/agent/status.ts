@@ -10,6 +10,7 @@ import type { CommitId } from '../model/ids.ts';
 import type { Pause, Plan, RepoInput, Step } from '../model/plan.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import type { RunIntent } from '../model/run.ts';
+import type { Trouble } from '../model/trouble.ts';
 import { planLook } from '../plan/look.ts';
 import { type Clock, readBootId } from '../system/clock.ts';
 import { readLockHolder } from '../system/lock.ts';
@@ -20,6 +21,7 @@ import { createActionsCache } from './actions-cache.ts';
 import type { HostView } from './context.ts';
 import { readHostView } from './host-view.ts';
 import { readIdentity } from './identity.ts';
+import { readOwnSideTrouble } from './own-side.ts';
 import { readRepoInput } from './repo-input.ts';
 import { lockFile } from './session.ts';
 import { type AgentAnswer, askAgent } from './socket.ts';
@@ -34,6 +36,8 @@ export interface HostPicture {
   readonly holder: { readonly pid: number; readonly command: string } | null;
   readonly openRun: RunIntent | null;
   readonly pause: Pause | null;
+  /** Seen by the reader: nothing can be written. */
+  readonly ownSide: Trouble | null;
   readonly now: number;
 }
 
@@ -59,6 +63,7 @@ export async function readPicture(paths: Paths, clock: Clock): Promise<HostPictu
     holder,
     openRun: holder === null ? null : (journal.openRuns().at(-1) ?? null),
     pause: journal.pause(now),
+    ownSide: readOwnSideTrouble(paths.state),
     now,
   };
 }

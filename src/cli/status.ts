@@ -105,6 +105,9 @@ export function describeStatus(
     pause: pause && { reason: pause.reason, since: iso(pause.since), until: iso(pause.until) },
     repos: config.repos.map((repo) => {
       const known = state.repos[repo.name];
+      const { ownSide } = picture;
+      // What cannot be written now hides whatever was written before.
+      const trouble = ownSide === null ? known?.trouble : { ...ownSide, since: picture.now, count: 1 };
       const tracking = resolveTracking(repo.track, host.labels);
       return {
         name: repo.name,
@@ -114,7 +117,7 @@ export function describeStatus(
         target: journal.target(repo.name),
         applied: journal.applied(repo.name),
         lastContactAt: isoOrNull(known?.lastContactAt ?? null),
-        trouble: known?.trouble ? troubleJson(known.trouble) : null,
+        trouble: trouble ? troubleJson(trouble) : null,
         healed: known?.healed ? { at: iso(known.healed.at), files: known.healed.files } : null,
       };
     }),
@@ -187,7 +190,9 @@ function formatStatus(status: StatusJson, out: Terminal, now: number, all: boole
   const { host, agent } = status;
   const ago = (time: string | null) =>
     time === null ? 'never' : `${formatDuration(Math.max(0, now - Date.parse(time)))} ago`;
-  const lines = [`${out.bold(host.name)} is ${paintState(host.state, out)}, ${formatLabels(host.labels)}`];
+  const wrong = describeWrong(status);
+  const state = `${paintState(host.state, out)}${wrong === '' ? '' : `, ${out.red(wrong)}`}`;
+  const lines = [`${out.bold(host.name)} is ${state} (${formatLabels(host.labels)})`];
   const look = `last look ${ago(agent.lastLookAt)}`;
   const who = agent.pid === null ? 'no agent is running' : `agent ${agent.version} (process ${agent.pid})`;
   lines.push(
@@ -215,6 +220,16 @@ function formatStatus(status: StatusJson, out: Terminal, now: number, all: boole
   const hidden = status.actions.length - shown.length;
   if (hidden > 0) lines.push(out.dim(`${hidden} more: pullyu status --all`));
   return lines;
+}
+
+/** `1 action fails, 2 repos have trouble`; empty when all is well. The first line must not read better than the rest. */
+function describeWrong({ actions, repos }: StatusJson): string {
+  const failing = actions.filter((action) => action.state === 'failed' || action.state === 'parked').length;
+  const troubled = repos.filter((repo) => repo.trouble !== null).length;
+  return [
+    ...(failing === 0 ? [] : [failing === 1 ? '1 action fails' : `${failing} actions fail`]),
+    ...(troubled === 0 ? [] : [troubled === 1 ? '1 repo has trouble' : `${troubled} repos have trouble`]),
+  ].join(', ');
 }
 
 function formatRepo(repo: RepoJson, out: Terminal, ago: (time: string | null) => string): string[] {
