@@ -188,8 +188,7 @@ function isoOrNull(ms: number | null): string | null {
 
 function formatStatus(status: StatusJson, out: Terminal, now: number, all: boolean): string[] {
   const { host, agent } = status;
-  const ago = (time: string | null) =>
-    time === null ? 'never' : `${formatDuration(Math.max(0, now - Date.parse(time)))} ago`;
+  const ago = (time: string | null) => (time === null ? 'never' : `${formatAge(now - Date.parse(time))} ago`);
   const wrong = describeWrong(status);
   const state = `${paintState(host.state, out)}${wrong === '' ? '' : `, ${out.red(wrong)}`}`;
   const lines = [`${out.bold(host.name)} is ${state} (${formatLabels(host.labels)})`];
@@ -258,6 +257,15 @@ function formatRepo(repo: RepoJson, out: Terminal, ago: (time: string | null) =>
       `  edited files of the tree were put back ${ago(repo.healed.at)}: ${repo.healed.files.map((file) => printable(file)).join(', ')}`,
     );
   return lines;
+}
+
+/** `12 s`, `26 min`, `3 h`, `4 d`: as exact as an age has to be. */
+function formatAge(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 90) return `${seconds} s`;
+  if (seconds < 90 * 60) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} d`;
 }
 
 function paintState(state: string, out: Terminal): string {
