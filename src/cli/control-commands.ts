@@ -38,5 +38,21 @@ export function addControlCommands(program: Program, run: Run): void {
     .action((action, command) =>
       run(async (context) => (await import('./lock.ts')).runLock(action, command, context)),
     );
+  program
+    .command('run')
+    .description('run an action now, in the foreground')
+    .argument('<action>', 'NAME or REPO/NAME')
+    .option('--as-agent', 'exactly as the agent would, standard input empty; recorded as `manual`')
+    .option('--tree <dir>', 'with the files and the definition in this directory; never recorded')
+    .addHelpText(
+      'after',
+      `
+Without --as-agent: the same user, tree and PULLYU_ variables, but your terminal, standard input and PATH;
+not recorded, because it proves nothing about the agent. The output goes to standard output, the rest to standard error.
+Exit codes: 0 ok, 1 it did not succeed, 5 an action is running.`,
+    )
+    .action((action, options) =>
+      run(async (context) => (await import('./run.ts')).runRun(action, options, context)),
+    );
   for (const command of detect.commands) command.exitOverride();
 }

@@ -1,15 +1,14 @@
 /** `pullyu logs ACTION`: the output of its last run, harmless to a terminal. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { readJournal } from '../journal/read.ts';
 import type { Run } from '../model/run.ts';
-import { harmless } from '../runner/output.ts';
 import { delay } from '../system/clock.ts';
 import type { CommandContext } from './context.ts';
 import { findAction } from './find-action.ts';
+import { copier } from './output-copier.ts';
 
-const PIECE_BYTES = 64 * 1024;
 const FOLLOW_EVERY_MS = 100;
 
 export async function runLogs(
@@ -54,20 +53,4 @@ function findRun(text: string, runs: readonly Run[]): Run {
   );
   const { repo, name } = findAction(text, [...named.values()]);
   return runs.find(({ intent }) => intent.repo === repo && intent.action === name)!;
-}
-
-/** Copies what was added since the last call. The file may have been cut in between: then it starts over at its end. */
-function copier(fd: number, isTerminal: boolean, write: (piece: string | Uint8Array) => void): () => void {
-  let position = 0;
-  return () => {
-    const { size } = fstatSync(fd);
-    if (size < position) position = size;
-    while (position < size) {
-      const bytes = Buffer.alloc(Math.min(PIECE_BYTES, size - position));
-      const length = readSync(fd, bytes, 0, bytes.length, position);
-      if (length === 0) return;
-      position += length;
-      write(isTerminal ? harmless(bytes.toString('utf8', 0, length)) : bytes.subarray(0, length));
-    }
-  };
 }

@@ -52,7 +52,10 @@ export async function runOnTerminal(
     ensureRoster(spec);
     // Without a session of its own: job control and prompts work as in a shell.
     const argv = wrapCommand(command.argv, switchTo, { ...tools, setsid: null });
-    return await runForeground(argv, { cwd: spec.tree, env: environment });
+    return await runForeground(['/bin/sh', '-c', 'umask 022 && exec "$@"', 'sh', ...argv], {
+      cwd: spec.tree,
+      env: environment,
+    });
   } finally {
     rmSync(spec.runFolder, { recursive: true, force: true });
   }
