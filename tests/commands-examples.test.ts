@@ -78,7 +78,17 @@ test('what the examples show is what the program prints', async () => {
   });
   await run(['bootstrap', remote.url, '--host', 'web-1', '--label', 'part=app', '--heartbeat', 'none']);
   await remote.publish({ scripts: { 'apps/shop/deploy.sh': BAD }, message: 'shop: version 2' });
-  for (const command of ['look', 'status', 'plan', 'why shop', 'history', 'logs shop', 'redo shop'])
+  for (const command of [
+    'look',
+    'status',
+    'plan',
+    'why shop',
+    'history',
+    'logs shop',
+    'redo shop',
+    'run shop',
+    'run shop --as-agent',
+  ])
     await run(command.split(' '));
   await run(['plan', '--tree', '.', '--host', 'part=lb'], remote.work);
   await run(['pause', '--for', '2h', '--reason', 'db migration']);
