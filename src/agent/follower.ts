@@ -260,7 +260,10 @@ export function createFollower(
       emit({
         type: 'healed',
         repo: repo.name,
-        what: `edited files of the tree were put back: ${files.slice(0, 5).map(printable).join(', ')}`,
+        what: `edited files of the tree were put back: ${files
+          .slice(0, 5)
+          .map((file) => printable(file))
+          .join(', ')}`,
       });
     },
 

@@ -74,7 +74,7 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
     emit,
     signal,
   };
-  const looker = await openLooker(context, id, view);
+  const looker = await openLooker(context, id, view, lock.unclean !== null);
   const state = (nextLookAt: number | null): AgentState => ({
     version: 1,
     pid: process.pid,
@@ -101,10 +101,11 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
   };
 }
 
-function openLooker(context: AgentContext, id: HostId, view: HostView): Promise<Looker> {
+/** @param unclean After a death the first look is a whole one, so that housekeeping follows it. */
+function openLooker(context: AgentContext, id: HostId, view: HostView, unclean: boolean): Promise<Looker> {
   const { state } = context.paths;
   const { repos, lastLookAt } = readState(state);
-  return createLooker(context, id, { memo: readMemo(state), repos, lastLookAt, view });
+  return createLooker(context, id, { memo: unclean ? null : readMemo(state), repos, lastLookAt, view });
 }
 
 /** An idle one-shot look never needs the journal, which may be megabytes: it is read at the first question. */
