@@ -2,8 +2,6 @@
 import { realpathSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { PullyuError } from '../errors.ts';
-import { createProber } from '../git/probe.ts';
-import { decideSshFolder } from '../git/ssh.ts';
 import { TroubleError } from '../git/stderr.ts';
 import {
   missingPaths,
@@ -23,6 +21,7 @@ import { actionFiles, readActedUpon } from './action-files.ts';
 import type { HostView } from './context.ts';
 import { readHostView } from './host-view.ts';
 import { readIdentity } from './identity.ts';
+import { probeOnce } from './probe-once.ts';
 import { readState } from './state-file.ts';
 
 export interface DetectContext {
@@ -101,25 +100,15 @@ async function probeRepo(name: string, context: DetectContext): Promise<CommitId
   const view = await readHostView(paths, id, null);
   const repo = findRepo(view, name);
   const tracking = must(resolveTracking(repo.track, view.host.labels));
-  const prober = createProber({
-    limits: view.config.limits,
+  const answer = await probeOnce(repo, tracking, {
+    paths,
+    view,
     env,
-    now: clock.now,
-    sshFolder: decideSshFolder(paths.state, process.getuid?.() ?? 0),
+    clock,
+    signal,
+    hint: '--no-fetch compares with what the agent saw last',
   });
-  try {
-    let problem: Trouble | null = null;
-    for (const remote of repo.remotes) {
-      const answer = await prober.probe(repo, remote, tracking, signal);
-      if (answer.ok) return answer.value.commit;
-      problem ??= answer.trouble;
-    }
-    throw new PullyuError('unreachable', problem?.message ?? `${name} has no remote`, {
-      hint: problem?.hint ?? '--no-fetch compares with what the agent saw last',
-    });
-  } finally {
-    prober.close();
-  }
+  return answer.commit;
 }
 
 function findRepo(view: HostView, name: string): RepoConfig {

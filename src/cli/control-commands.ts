@@ -54,5 +54,44 @@ Exit codes: 0 ok, 1 it did not succeed, 5 an action is running.`,
     .action((action, options) =>
       run(async (context) => (await import('./run.ts')).runRun(action, options, context)),
     );
-  for (const command of detect.commands) command.exitOverride();
+  const trying = program
+    .command('try')
+    .description('test a change on this very host before it is pushed: open a scratch checkout')
+    .argument('[repo]', 'when the host follows several')
+    .option('--json', 'where it is')
+    .addHelpText(
+      'after',
+      `
+The checkout is a clone of its own on the branch try/HOST-N. Edit it, run its actions on this host with "try run", and push with
+"try push" what worked. What "try run" does to this host is real; nothing of it is in the history.`,
+    )
+    .action((repo, options) =>
+      run(async (context) => (await import('./try.ts')).runTryBegin(repo, options, context)),
+    );
+  trying
+    .command('run')
+    .description('run an action of the checkout as it is now, edits included, as the agent would')
+    .argument('<action>', 'NAME or REPO/NAME')
+    .action((action) => run(async (context) => (await import('./try.ts')).runTryRun(action, context)));
+  trying
+    .command('push')
+    .description('put what worked on the tracked branch, on top of what others pushed meanwhile')
+    .option('-m, --message <text>', 'commits what is not committed yet')
+    .option('--branch <name>', 'a branch for review instead')
+    .option('--force', 'also what was not tried, or did not work')
+    .option('--repo <name>', 'when several tries are open')
+    .action((options) => run(async (context) => (await import('./try.ts')).runTryPush(options, context)));
+  trying
+    .command('status')
+    .description('what is changed, what was tried and how it went')
+    .option('--repo <name>', 'only this one')
+    .option('--json', 'see docs/json.md')
+    .action((options) => run(async (context) => (await import('./try.ts')).runTryStatus(options, context)));
+  trying
+    .command('end')
+    .description('remove the checkout; what was tried and not pushed is undone by the next look')
+    .option('--force', 'also what is nowhere else')
+    .option('--repo <name>', 'when several tries are open')
+    .action((options) => run(async (context) => (await import('./try.ts')).runTryEnd(options, context)));
+  for (const command of [...detect.commands, ...trying.commands]) command.exitOverride();
 }

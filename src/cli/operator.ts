@@ -88,7 +88,10 @@ export async function runAccept(
  * @returns `agent` when a daemon took it and looks now; `here` when this process recorded it; `later` when whoever is at work has it in
  * its inbox and will come to it.
  */
-async function carryOut(request: Request, context: CommandContext): Promise<'agent' | 'here' | 'later'> {
+export async function carryOut(
+  request: Request,
+  context: CommandContext,
+): Promise<'agent' | 'here' | 'later'> {
   const { paths, clock } = context;
   const file = postRequest(
     paths.state,

@@ -238,7 +238,7 @@ function outputOf(state: string, id: RunId): string {
 }
 
 /** The first Ctrl-C ends the run; the second one ends us, and the run goes on as the agent's. */
-function endOnSignal(context: CommandContext, over: AbortSignal, runOf: () => RunId | null): void {
+export function endOnSignal(context: CommandContext, over: AbortSignal, runOf: () => RunId | null): void {
   const end = () => {
     const id = runOf();
     if (id === null || over.aborted) return;
@@ -250,7 +250,7 @@ function endOnSignal(context: CommandContext, over: AbortSignal, runOf: () => Ru
   if (context.signal.aborted) end();
 }
 
-function formatResult(
+export function formatResult(
   what: string,
   result: Pick<RunResult, 'outcome' | 'exitCode' | 'note'>,
   durationMs: number,

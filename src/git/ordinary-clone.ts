@@ -1,5 +1,5 @@
 /** Makes an ordinary, writable clone with a branch checked out: for a script that pulls by itself, or a person who tries something. */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { EventSink } from '../model/event.ts';
 import type { Limits } from '../model/host.ts';
@@ -27,8 +27,8 @@ export interface OrdinaryCloneOptions {
   readonly repo: RepoConfig;
   /** Of the remote: of a branch. */
   readonly answer: ProbeAnswer;
-  /** The branch of the remote that is followed. */
-  readonly follows: string;
+  /** The branch of the remote that is followed; null when it is no branch. */
+  readonly follows: string | null;
   /** Name of the local branch. */
   readonly branch: string;
   readonly limits: Limits;
@@ -107,7 +107,7 @@ async function make(fresh: string, o: OrdinaryCloneOptions): Promise<Result<Comm
   const scanned = await scanTree(git, null, commit, { submodules: repo.submodules, blobless, limits });
   if (!scanned.ok) return scanned;
   const steps = [
-    ['update-ref', `refs/remotes/origin/${o.follows}`, commit],
+    ...(o.follows === null ? [] : [['update-ref', `refs/remotes/origin/${o.follows}`, commit]]),
     ['update-ref', `refs/heads/${o.branch}`, commit],
     ['update-ref', '-d', INCOMING],
     [`--work-tree=${fresh}`, 'read-tree', '-m', '-u', 'HEAD'],
@@ -129,6 +129,8 @@ async function make(fresh: string, o: OrdinaryCloneOptions): Promise<Result<Comm
 function writeSkeleton(gitDir: string, o: OrdinaryCloneOptions): void {
   for (const folder of ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags', 'info'])
     mkdirSync(join(gitDir, folder), { recursive: true, mode: 0o755 });
+  // Scripts of other users run here, whatever umask we have.
+  for (const folder of [dirname(gitDir), gitDir]) chmodSync(folder, 0o755);
   const blobless = o.repo.clone === 'blobless';
   const sha256 = o.answer.commit.length === 64;
   writeFileSync(join(gitDir, 'HEAD'), `ref: refs/heads/${o.branch}\n`);
@@ -148,9 +150,13 @@ function writeSkeleton(gitDir: string, o: OrdinaryCloneOptions): void {
       `\turl = ${quote(o.answer.url)}`,
       '\tfetch = +refs/heads/*:refs/remotes/origin/*',
       ...(blobless ? ['\tpromisor = true', '\tpartialclonefilter = blob:none'] : []),
-      `[branch ${quote(o.branch)}]`,
-      '\tremote = origin',
-      `\tmerge = ${quote(`refs/heads/${o.follows}`)}`,
+      ...(o.follows === null
+        ? []
+        : [
+            `[branch ${quote(o.branch)}]`,
+            '\tremote = origin',
+            `\tmerge = ${quote(`refs/heads/${o.follows}`)}`,
+          ]),
       '[pull]',
       '\tff = only',
       '[include]',
