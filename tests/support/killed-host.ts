@@ -55,7 +55,7 @@ export async function createKilledHost(options: HostOptions = {}): Promise<Kille
     },
     lookWith: (fault) => host.look({ env: faultEnvironment(host.root, { fault }) }),
     async expectWholeTree() {
-      if (currentTree(host) !== null) await commitOfTree(host, remote.bare, commits.slice(-3));
+      if (currentTree(host) !== null) await commitOfTree(host, remote.bare, commits.slice(-10));
     },
     async expectDone({ text, commit }, repeated = []) {
       expect(await commitOfTree(host, remote.bare, [commit])).toBe(commit);
