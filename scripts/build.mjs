@@ -1,5 +1,17 @@
-// Bundles src into dist: one small entry for the look path, every other command in chunks that only it loads.
-import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+// Bundles src into dist: the whole program as one file, so that an agent goes on when it is upgraded under its feet, and beside it
+// what V8 made of that file, because parsing would be a third of what a one-shot look costs.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -7,32 +19,62 @@ import { build } from 'esbuild';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 const next = join(root, `dist.${process.pid}.tmp`);
+const old = join(root, `dist.${process.pid}.old.tmp`);
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+/** What a look with nothing to do never uses is loaded when it is first used. */
+const SELDOM = ['node:child_process', 'node:crypto', 'node:os', 'node:zlib'];
+/**
+ * bin/pullyu calls this function with what a CommonJS module gets; nothing is in the global scope. Its own `require` remembers:
+ * each of a hundred modules asks for node:fs.
+ */
+const START = `(function(exports,load,module,__filename){
+const moduleUrl=load('node:url').pathToFileURL(__filename).href,loaded=new Map(),seldom=new Set(${JSON.stringify(SELDOM)}),
+later=name=>new Proxy({},{get:(_,key)=>load(name)[key],ownKeys:()=>Reflect.ownKeys(load(name))}),
+require=name=>{let found=loaded.get(name);if(found===undefined)loaded.set(name,found=seldom.has(name)?later(name):load(name));return found};`;
+
+const common = {
+  absWorkingDir: root,
+  outdir: next,
+  bundle: true,
+  platform: 'node',
+  target: 'node20.19',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  sourcemap: 'linked',
+  external: ['fs-native-extensions'],
+  logLevel: 'warning',
+};
 
 mkdirSync(next, { recursive: true });
 try {
   await build({
-    absWorkingDir: root,
-    entryPoints: { main: 'src/cli/main.ts', 'git-server': 'src/demo/git-server.ts' },
-    outdir: next,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    minify: true,
-    keepNames: true,
-    sourcemap: 'linked',
-    external: ['fs-native-extensions'],
-    define: { PULLYU_VERSION: JSON.stringify(version) },
-    // Packages in CommonJS that are bundled into ES modules still ask for require().
-    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
-    logLevel: 'warning',
+    ...common,
+    entryPoints: { main: 'src/cli/main.ts' },
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+    // import() becomes require(): everything is in this file, and evaluated when it is asked for.
+    supported: { 'dynamic-import': false },
+    define: { PULLYU_VERSION: JSON.stringify(version), 'import.meta.url': 'moduleUrl' },
+    banner: { js: START },
+    footer: { js: '})' },
   });
-  cpSync(join(root, 'src/runner/shim.sh'), join(next, 'shim.sh'));
+  await build({ ...common, entryPoints: ['src/demo/git-server.ts'], format: 'esm' });
+  const main = join(next, 'main.cjs');
+  const source = readFileSync(main, 'utf8');
+  const id = createHash('sha256').update(source).digest('hex').slice(0, 16);
+  writeFileSync(main, `//${id}\n${source}`);
+  copyFileSync(join(root, 'src/runner/shim.sh'), join(next, 'shim.sh'));
   chmodSync(join(next, 'shim.sh'), 0o755);
-  rmSync(dist, { recursive: true, force: true });
-  cpSync(next, dist, { recursive: true, preserveTimestamps: false });
+  // Whoever is called in between finds the old one or the new one, but for a moment.
+  if (existsSync(dist)) renameSync(dist, old);
+  renameSync(next, dist);
 } finally {
-  rmSync(next, { recursive: true, force: true });
+  for (const folder of [next, old]) rmSync(folder, { recursive: true, force: true });
 }
+const cached = spawnSync(process.execPath, ['scripts/code-cache.mjs'], {
+  cwd: root,
+  stdio: 'inherit',
+  timeout: 120_000,
+});
+if (cached.status !== 0)
+  console.error('warning: no code cache was made; one-shot looks take some milliseconds longer');

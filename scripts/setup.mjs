@@ -26,7 +26,7 @@ if (!existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== wanted) {
   writeFileSync(stampFile, wanted);
 }
 
-const built = join(root, 'dist/main.js');
+const built = join(root, 'dist/main.cjs');
 if (!existsSync(built) || newestSource() > statSync(built).mtimeMs) {
   say('setup: building bin/pullyu');
   run(process.execPath, ['scripts/build.mjs']);
@@ -43,6 +43,8 @@ function newestSource() {
     ...times,
     statSync(join(root, 'package.json')).mtimeMs,
     statSync(join(root, 'scripts/build.mjs')).mtimeMs,
+    // Another Node needs another code cache.
+    statSync(process.execPath).ctimeMs,
   );
 }
 

@@ -1,3 +1,5 @@
 // npm start: the demo. `npm start -- --stay` keeps it up.
-const { main } = await import('../dist/main.js');
-process.exitCode = await main(['demo', ...process.argv.slice(2)]);
+import { createRequire } from 'node:module';
+
+process.argv.splice(2, 0, 'demo');
+createRequire(import.meta.url)('../bin/pullyu');

@@ -57,7 +57,7 @@ export function othersMayRun(): boolean {
   const folders: string[] = [];
   for (let folder = checkout; folder !== dirname(folder); folder = dirname(folder)) folders.push(folder);
   try {
-    accessSync(join(checkout, 'dist/main.js'), constants.R_OK);
+    accessSync(join(checkout, 'dist/main.cjs'), constants.R_OK);
     return folders.every((folder) => (statSync(folder).mode & 0o005) === 0o005);
   } catch {
     return false;
