@@ -54,7 +54,13 @@ function shown(): { command: string; line: string }[] {
 
 test('what the examples show is what the program prints', async () => {
   using remote = await createRemote();
-  await using host = createHost();
+  const person = {
+    GIT_AUTHOR_NAME: 'A',
+    GIT_AUTHOR_EMAIL: 'a@b',
+    GIT_COMMITTER_NAME: 'A',
+    GIT_COMMITTER_EMAIL: 'a@b',
+  };
+  await using host = createHost({ env: person });
   const printed = new Set<string>();
   const places: readonly [string, string][] = [
     [remote.url, 'https://git.example.com/it.git'],
@@ -100,6 +106,12 @@ test('what the examples show is what the program prints', async () => {
   await run(['accept', await remote.head()]);
   await run(['look']);
   await run(['doctor']);
+  await run(['try']);
+  const checkout = join(host.state, 'repos/it/try/checkout');
+  writeFileSync(join(checkout, 'apps/shop/deploy.sh'), GOOD.replace('version 1', 'version 2'));
+  for (const command of ['try status', 'try run shop']) await run(command.split(' '));
+  await run(['try', 'push', '-m', 'shop: version 2']);
+  await run(['try', 'end']);
   for (const command of ['install --heartbeat cron', 'install --heartbeat cron', 'uninstall'])
     await run(command.split(' '));
   await run(['cloud-init', 'https://git.example.com/it.git', '--label', 'part=app']);

@@ -274,6 +274,23 @@ describe('one host in every state', () => {
     expect(events.flatMap((event) => misfitsOfEvent(event as Record<string, unknown>))).toEqual([]);
   });
 
+  test('try has the documented fields', async () => {
+    const types = fieldsOf('try');
+    const none = (await host.run(['try', 'status', '--json'])).json<Record<string, unknown>>();
+    const begun = (await host.run(['try', '--json'])).json<Record<string, unknown>>();
+    const path = String(begun.path);
+    expect(Object.keys(begun)).toEqual(['repo', 'path', 'branch', 'follows', 'base']);
+    expect(Object.entries(begun).flatMap(([name, one]) => misfits(one, `tries[].${name}`, types))).toEqual(
+      [],
+    );
+    writeFileSync(join(path, 'good.sh'), '#!/bin/sh\nexit 1\n');
+    await host.run(['try', 'run', 'good']);
+    const open = (await host.run(['try', 'status', '--json'])).json<Record<string, unknown>>();
+    for (const status of [none, open]) expect(misfitsOfObject(status, '', types)).toEqual([]);
+    expect(unseen([open], types)).toEqual([]);
+    expect((await host.run(['try', 'end', '--force'])).code).toBe(0);
+  });
+
   test('lint has the documented fields', async () => {
     const text = 'actions: {good: {run: good.sh}, lost: {run: nowhere.sh, path: x}}\n';
     writeFileSync(join(remote.work, 'pullyu.yaml'), text);
