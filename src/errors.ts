@@ -84,3 +84,9 @@ export function errnoOf(error: unknown): string | null {
   if (typeof error !== 'object' || error === null || !('code' in error)) return null;
   return typeof error.code === 'string' ? error.code : null;
 }
+
+/** A part of our own program, loaded when it is first needed, is not there any more: an upgrade has replaced it under us. */
+export function isProgramGone(error: unknown): boolean {
+  const code = errnoOf(error);
+  return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
+}

@@ -3,7 +3,7 @@
  * Every method leaves the repo usable whatever happens: a trouble is noted, what was valid before stays.
  */
 
-import { PullyuError } from '../errors.ts';
+import { isProgramGone, PullyuError } from '../errors.ts';
 import { type Clone, openClone } from '../git/clone.ts';
 import type { ProbeAnswer } from '../git/probe.ts';
 import { TroubleError, troubleFromError } from '../git/stderr.ts';
@@ -78,7 +78,7 @@ export function createFollower(
       return await work();
     } catch (error) {
       if (error instanceof TroubleError) return fail(error.trouble);
-      if (error instanceof PullyuError) throw error;
+      if (error instanceof PullyuError || isProgramGone(error)) throw error;
       const named = troubleFromError(error, { doing: 'bring the tree up to date' });
       if (named === null) emit({ type: 'warning', text: describe(error) });
       return fail(named ?? surprise(error));

@@ -2,7 +2,7 @@
  * The command line. `look` is what cron calls each minute, so it is dispatched before anything else is loaded; every other command
  * loads what it needs itself.
  */
-import { EXIT, PullyuError } from '../errors.ts';
+import { EXIT, isProgramGone, PullyuError } from '../errors.ts';
 import { namedWriteError } from '../system/files.ts';
 import { createContext } from './context.ts';
 import { createTerminal } from './terminal.ts';
@@ -29,7 +29,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const { runProgram } = await import('./program.ts');
     return await runProgram(argv, ending.signal);
   } catch (error) {
-    const known = error instanceof PullyuError ? error : writeError(error);
+    const known = error instanceof PullyuError ? error : (programGone(error) ?? writeError(error));
     if (known !== null) {
       createTerminal().error(known);
       return known.exitCode;
@@ -41,6 +41,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     process.removeListener('SIGINT', onSignal);
     process.removeListener('SIGTERM', onSignal);
   }
+}
+
+function programGone(error: unknown): PullyuError | null {
+  if (!isProgramGone(error)) return null;
+  return new PullyuError('failed', 'a part of pullyu is not there any more: it was replaced while it ran', {
+    hint: 'call it again; an agent is started again by its heartbeat, with what is there now',
+    cause: error,
+  });
 }
 
 /** A disk that is full or read-only can show itself at any write. */
