@@ -257,11 +257,11 @@ function hostYaml({ name, labels, interval, repos, more }: HostOptions): string 
 /** Runs bin/pullyu to its end, with empty standard input unless there is some. */
 export function runProgram(
   args: readonly string[],
-  options: RunOptions & { env: Record<string, string> },
+  options: RunOptions & { env: Record<string, string>; program?: string },
 ): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = execFile(
-      program,
+      options.program ?? program,
       [...args],
       {
         env: options.env,
