@@ -5,11 +5,10 @@ import { createProber } from '../git/probe.ts';
 import { decideSshFolder } from '../git/ssh.ts';
 import { type Journal, openJournal } from '../journal/open.ts';
 import type { EventSink } from '../model/event.ts';
-import type { HostId } from '../model/ids.ts';
 import { type Clock, readBootId } from '../system/clock.ts';
 import { type Lock, type LockHolder, readLockHolder, tryLock } from '../system/lock.ts';
 import type { Paths } from '../system/paths.ts';
-import type { AgentContext, HostView } from './context.ts';
+import type { AgentContext } from './context.ts';
 import { readHostView } from './host-view.ts';
 import { ensureIdentity } from './identity.ts';
 import { createLooker, type Looker } from './look.ts';
@@ -74,7 +73,10 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
     emit,
     signal,
   };
-  const looker = await openLooker(context, id, view, lock.unclean !== null);
+  // After a death the first look is a whole one, so that housekeeping follows it.
+  let savedMemo = lock.unclean === null ? readMemo(paths.state) : null;
+  const { repos, lastLookAt } = readState(paths.state);
+  const looker = await createLooker(context, id, { memo: savedMemo, repos, lastLookAt, view });
   const state = (nextLookAt: number | null): AgentState => ({
     version: 1,
     pid: process.pid,
@@ -91,7 +93,10 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
     save(nextLookAt) {
       writeState(paths.state, state(nextLookAt));
       const memo = looker.memo();
-      if (memo !== null) writeMemo(paths.state, memo);
+      // The same object after an idle look: it is what the file holds.
+      if (memo === null || memo === savedMemo) return;
+      writeMemo(paths.state, memo);
+      savedMemo = memo;
     },
     close() {
       looker.close();
@@ -99,13 +104,6 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
       journal.close();
     },
   };
-}
-
-/** @param unclean After a death the first look is a whole one, so that housekeeping follows it. */
-function openLooker(context: AgentContext, id: HostId, view: HostView, unclean: boolean): Promise<Looker> {
-  const { state } = context.paths;
-  const { repos, lastLookAt } = readState(state);
-  return createLooker(context, id, { memo: unclean ? null : readMemo(state), repos, lastLookAt, view });
 }
 
 /** An idle one-shot look never needs the journal, which may be megabytes: it is read at the first question. */

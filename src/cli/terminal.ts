@@ -21,10 +21,10 @@ export interface Terminal {
 }
 
 export function createTerminal(
-  stdout: NodeJS.WriteStream = process.stdout,
-  stderr: NodeJS.WriteStream = process.stderr,
+  streams: Pick<NodeJS.Process, 'stdout' | 'stderr'> = process,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): Terminal {
+  const { stdout } = streams;
   const coloured = stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb';
   const paint = (open: number, close: number) => (text: string) =>
     coloured ? `\u001b[${open}m${text}\u001b[${close}m` : text;
@@ -35,8 +35,9 @@ export function createTerminal(
     write: (text) => void stdout.write(text),
     line: (text = '') => void stdout.write(`${text}\n`),
     json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
-    notice: (text) => void stderr.write(`${text}\n`),
+    notice: (text) => void streams.stderr.write(`${text}\n`),
     error(error) {
+      const { stderr } = streams;
       stderr.write(`${red('error:')} ${error.message}\n`);
       for (const line of error.lines) stderr.write(`  ${line}\n`);
       if (error.hint !== null) stderr.write(`hint: ${error.hint}\n`);

@@ -3,6 +3,7 @@
 import { printable } from '../model/printable.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { type Trouble, type TroubleCode, trouble } from '../model/trouble.ts';
+import { monotonicMs } from '../system/clock.ts';
 import { type Authorization, createAuthorization } from './http-authorization.ts';
 import type { Place } from './http-place.ts';
 import { isRedirect } from './http-redirect.ts';
@@ -20,7 +21,7 @@ export interface Question {
 }
 
 export interface Time {
-  /** Of `performance.now()`. */
+  /** Of `monotonicMs()`. */
   readonly deadline: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -91,7 +92,7 @@ export function createExchange(repo: Pick<RepoConfig, 'remotes' | 'access'>, o: 
     if (!header.ok) return { trouble: { ...header.trouble, remote: at.url.text }, isUnclear: false };
     const reading = await send(at, question, time, header.value);
     if (!('status' in reading) || reading.status !== 401) return reading;
-    const left = { timeoutMs: time.deadline - performance.now(), signal: time.signal };
+    const left = { timeoutMs: time.deadline - monotonicMs(), signal: time.signal };
     const renewed = await authorization.renew(at.url, left);
     if (!renewed.ok) return { trouble: { ...renewed.trouble, remote: at.url.text }, isUnclear: false };
     return renewed.value === null ? reading : send(at, question, time, renewed.value);

@@ -1,6 +1,8 @@
 /** One request on a kept connection: sent, its answer taken piece by piece, ended at its deadline. No copies, one timer. */
+
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import type { Socket } from 'node:net';
+import { monotonicMs } from '../system/clock.ts';
 import type { HttpFailure, HttpPhase } from './http-trouble.ts';
 
 export interface HttpRequest {
@@ -13,7 +15,7 @@ export interface HttpRequest {
 }
 
 export interface SendOptions {
-  /** Of `performance.now()`. */
+  /** Of `monotonicMs()`. */
   readonly deadline: number;
   readonly signal?: AbortSignal | undefined;
   /**
@@ -95,7 +97,7 @@ export function sendOnce(
       said,
     });
     const onAbort = () => giveUp('aborted');
-    const timer = setTimeout(giveUp, Math.max(1, o.deadline - performance.now()), 'deadline');
+    const timer = setTimeout(giveUp, Math.max(1, o.deadline - monotonicMs()), 'deadline');
 
     req.on('error', (error) => {
       if (answer === null && req.reusedSocket && isReset(error)) {

@@ -1,7 +1,9 @@
 /** Probes through `git ls-remote`: for git://, files, and proxies that only git can speak to. */
+
 import type { CommitId } from '../model/ids.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
+import { monotonicMs } from '../system/clock.ts';
 import { readAccess } from './access.ts';
 import { troubleOfMissing } from './probe-missing.ts';
 import type { ProberOptions, RemoteProber } from './probe-types.ts';
@@ -43,7 +45,7 @@ export function createGitProber(repo: RepoConfig, url: RemoteUrl, o: ProberOptio
 
   return {
     async probe(wanted, signal) {
-      const deadline = performance.now() + o.limits.probeTimeoutMs;
+      const deadline = monotonicMs() + o.limits.probeTimeoutMs;
       // With --heads or --tags git asks for these only; with a pattern alone it asks for every ref that there is.
       const kind = wanted.refPrefix.startsWith('refs/tags/') ? '--tags' : '--heads';
       // The star also lets through what a tag is peeled to.
@@ -57,7 +59,7 @@ export function createGitProber(repo: RepoConfig, url: RemoteUrl, o: ProberOptio
         before.set(wanted.key, chosen.value.commit);
         return ok({ ...chosen.value, url: url.text });
       }
-      const others = await listRefs(['--symref', '--', url.text], deadline - performance.now(), signal);
+      const others = await listRefs(['--symref', '--', url.text], deadline - monotonicMs(), signal);
       if (!others.ok) return others;
       const about = {
         others: others.value,

@@ -3,9 +3,11 @@
  * spoken. From then on one POST of `ls-refs` per probe on a kept connection; when its answer is not understood, the GET
  * is done again. A server of protocol v0 gets the GET each time.
  */
+
 import type { CommitId } from '../model/ids.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
+import { monotonicMs } from '../system/clock.ts';
 import { createExchange, type NoReading, type Reading, type Time, wrongAnswer } from './http-exchange.ts';
 import { openPlace, type Place, stampOfPlace } from './http-place.ts';
 import { decideRedirect, INFO_REFS, isRedirect, REDIRECTS_MAX } from './http-redirect.ts';
@@ -36,7 +38,7 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
   let elsewhere = 0;
 
   async function probe(wanted: Wanted, signal?: AbortSignal): Promise<Result<ProbeAnswer>> {
-    const time = { deadline: performance.now() + o.limits.probeTimeoutMs, signal };
+    const time = { deadline: monotonicMs() + o.limits.probeTimeoutMs, signal };
     if (place !== null && place.stamp !== stampOfPlace(repo, place.url, o)) leave();
     const answer = await answerFor(wanted, time);
     if (answer.ok) before.set(wanted.key, answer.value.commit);

@@ -3,9 +3,11 @@
  * v2 is sent at once, without waiting for the greeting: one round trip. A server that speaks v0 has answered with its
  * list before it reads that.
  */
+
 import type { CommitId } from '../model/ids.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
+import { monotonicMs } from '../system/clock.ts';
 import { type ExecResult, exec } from '../system/exec.ts';
 import { usableSshFolder } from './access.ts';
 import { formatLsRefs } from './ls-refs.ts';
@@ -70,7 +72,7 @@ export function createSshProber(repo: RepoConfig, url: RemoteUrl, o: ProberOptio
           env,
           // The flush at the end says that we want nothing more.
           input: speaksV0 ? FLUSH : formatLsRefs({ ...question, objectFormat }) + FLUSH,
-          timeoutMs: Math.max(1, deadline - performance.now()),
+          timeoutMs: Math.max(1, deadline - monotonicMs()),
           maxOutputBytes: OUTPUT_MAX_BYTES,
           ...(signal === undefined ? {} : { signal }),
         },
@@ -120,7 +122,7 @@ export function createSshProber(repo: RepoConfig, url: RemoteUrl, o: ProberOptio
 
   return {
     async probe(wanted, signal) {
-      const deadline = performance.now() + o.limits.probeTimeoutMs;
+      const deadline = monotonicMs() + o.limits.probeTimeoutMs;
       const { filter, peel, refPrefix } = wanted;
       const answer = await ask({ prefixes: [refPrefix], peel, filter }, deadline, signal);
       if (!answer.ok) return answer;
