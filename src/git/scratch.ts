@@ -170,16 +170,18 @@ const RULES = /hook declined|protected branch|\[remote rejected\]|GH\d{3}:|denie
 /** @returns `forbidden` when the credential may not write, or the branch has rules; else what git's words mean everywhere. */
 export function troubleFromPush(result: ExecResult, branch: string, url: string): Trouble {
   const said = `${result.stdout.toString('utf8')}\n${result.stderr}`;
+  const lines = said.split(/[\r\n]+/).map((one) => one.replaceAll('\t', ' ').trim());
   const line = (pattern: RegExp) =>
-    readable(
-      (said.split(/[\r\n]+/).find((one) => pattern.test(one)) ?? '')
-        .trim()
-        .replace(/^(?:fatal|error|remote): /, ''),
-    );
+    readable((lines.find((one) => pattern.test(one)) ?? '').replace(/^(?:fatal|error|remote): /, ''));
+  /** The server's own words, when it has some. */
+  const server = lines
+    .filter((one) => one.startsWith('remote: '))
+    .map((one) => one.slice('remote: '.length).trim())
+    .filter((one) => one !== '');
   if (result.ended === 'exited' && RULES.test(said) && !/read[- ]only/i.test(said)) {
     return trouble(
       'forbidden',
-      `expected to push to ${branch}, found that the server refuses it: ${line(RULES)}`,
+      `expected to push to ${branch}, found that the server refuses it: ${server.length > 0 ? readable(server.slice(0, 3).join('; ')) : line(RULES)}`,
       {
         remote: url,
         hint: 'push to a branch for review: pullyu try push --branch NAME',

@@ -5,7 +5,9 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -104,6 +106,24 @@ test('staged, unmerged and intended entries of the index are left as they are', 
   expect(await createCommitReader(taken.git).changedFiles(taken.head, taken.commit)).toEqual(['b', 'c']);
   taken.close();
   expect(everything(join(remote.work, '.git'))).toBe(before);
+});
+
+test('an edit of the same size in the moment in which the index was written is seen', async () => {
+  using remote = await createRemote();
+  const [file, index] = [join(remote.work, 'a'), join(remote.work, '.git/index')];
+  await remote.commit({ files: { a: 'one' } });
+  // Within one tick of the file system's clock: the file as it was added, the index, the edit.
+  await remote.git('config', 'core.trustctime', 'false');
+  await remote.git('config', 'core.checkStat', 'minimal');
+  const tick = Math.floor(statSync(file).mtimeMs / 1000) - 60;
+  utimesSync(file, tick, tick);
+  await remote.git('add', '--all');
+  writeFileSync(file, 'two');
+  utimesSync(file, tick, tick);
+  utimesSync(index, tick, tick);
+  const taken = await snapshot(remote.work);
+  expect(await createCommitReader(taken.git).changedFiles(taken.head, taken.commit)).toEqual(['a']);
+  taken.close();
 });
 
 test('a linked worktree, and a path with a colon and quotes, are read like any other', async () => {

@@ -2,7 +2,16 @@
  * A working directory as the commit that it would be: what `git add -A && git commit` would make of it now. Nothing is written into the
  * directory or its repository: index and new objects are in a temporary folder, which `close` removes.
  */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type CommitId, isCommitId } from '../model/ids.ts';
@@ -115,7 +124,14 @@ async function borrow(folder: string, temporary: string, o: SnapshotOptions): Pr
   if (!found.ok) return found;
   const [gitDir = '', index = '', objects = ''] = found.value.split('\n');
   const copy = join(temporary, 'index');
-  if (existsSync(resolve(folder, index))) copyFileSync(resolve(folder, index), copy);
+  const original = statSync(resolve(folder, index), { throwIfNoEntry: false });
+  if (original !== undefined) {
+    copyFileSync(resolve(folder, index), copy);
+    // Git trusts an entry only when the file is older than the index: a copy that looks younger would hide edits of the same size that
+    // were made in the moment in which the index was written. Whole seconds, rounded down: more is looked at, never less.
+    const seconds = Math.floor(original.mtimeMs / 1000);
+    utimesSync(copy, seconds, seconds);
+  }
   const own = join(temporary, 'objects');
   for (const name of ['info', 'pack']) mkdirSync(join(own, name), { recursive: true });
   return ok({
