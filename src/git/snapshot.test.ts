@@ -10,9 +10,8 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { git } from '../../tests/support/git.ts';
 import { createRemote } from '../../tests/support/repo.ts';
 import { tempFolder } from '../../tests/support/temp.ts';
@@ -25,7 +24,19 @@ async function snapshot(folder: string, env: Record<string, string> = {}): Promi
   return taken.value;
 }
 
-const leftovers = () => readdirSync(tmpdir()).filter((name) => name.startsWith('pullyu-snapshot-'));
+/** Where snapshots of this file are, and no others. */
+const own = tempFolder('snapshots');
+const before = process.env.TMPDIR;
+beforeAll(() => {
+  process.env.TMPDIR = own.path;
+});
+afterAll(() => {
+  if (before === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = before;
+  own[Symbol.dispose]();
+});
+
+const leftovers = () => readdirSync(own.path).filter((name) => name.startsWith('pullyu-snapshot-'));
 
 /** Every file of the repository with its content: what must not change. */
 function everything(folder: string): string {
