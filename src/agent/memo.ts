@@ -38,6 +38,8 @@ export function isIdle(memo: IdleMemo | null, question: IdleQuestion): boolean {
   if (memo.bootId !== question.bootId || memo.stamp !== question.stamp || memo.journal !== question.journal)
     return false;
   if (memo.nextDueAt !== null && question.now >= memo.nextDueAt) return false;
+  // The clock was set back: when something becomes due has to be reckoned anew.
+  if (question.now < memo.checkedAt) return false;
   const repos = Object.keys(memo.answers);
   return (
     repos.length === Object.keys(question.answers).length &&
