@@ -44,6 +44,8 @@ test('the service manager is asked for a unit outside ours, which leaves daemons
     '--description=A run of pullyu',
     '--property=KillMode=process',
     '--property=OOMPolicy=continue',
+    '--property=TimeoutStopSec=30',
+    '--property=IgnoreSIGPIPE=no',
     '--property=StandardInput=null',
     '--property=StandardOutput=null',
     '--property=StandardError=null',

@@ -94,6 +94,10 @@ export function systemdArgv(call: ShimCall, shim: string = shimPath): string[] {
     '--description=A run of pullyu',
     '--property=KillMode=process',
     '--property=OOMPolicy=continue',
+    // When the machine is shut down: what runs is not told, and has so long to come to its end.
+    '--property=TimeoutStopSec=30',
+    // The service manager's default ignores it, and `yes | head` would complain.
+    '--property=IgnoreSIGPIPE=no',
     '--property=StandardInput=null',
     '--property=StandardOutput=null',
     '--property=StandardError=null',

@@ -25,7 +25,7 @@ export function processesOfRun(id: RunId, known: RunProcesses, inUnit: boolean):
     size = descent.size;
     for (const stat of stats.values()) if (descent.has(stat.parent)) descent.add(stat.pid);
   }
-  const unit = `/${unitName(id)}`;
+  const unit = unitName(id);
   for (const stat of stats.values()) {
     if (sessions.has(stat.session) || descent.has(stat.pid) || (inUnit && isInUnit(stat.pid, unit)))
       add(stat);
@@ -61,7 +61,10 @@ function isOurs(leader: ProcessIdentity, stats: ReadonlyMap<number, Stat>): bool
 
 function isInUnit(pid: number, unit: string): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cgroup`, 'latin1').trimEnd().endsWith(unit);
+    // One line for each hierarchy; with the old kind of control groups only one of them is the service manager's.
+    return readFileSync(`/proc/${pid}/cgroup`, 'latin1')
+      .split('\n')
+      .some((line) => line.split('/').includes(unit));
   } catch {
     return false;
   }
