@@ -116,7 +116,8 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
       }
       await looking?.catch(() => {});
       const report = await wakes.wakeAndWait();
-      return { exitCode: report?.exitCode ?? EXIT.failed, message: '' };
+      if (report === null) return { exitCode: EXIT.busy, message: 'the agent is about to end' };
+      return { exitCode: report.exitCode, message: '' };
     },
     run: errands.run,
     hold: errands.hold,
@@ -143,7 +144,6 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
         looking = null;
         stopTicking();
       }
-      for (const waiter of waiters) waiter(report);
       const { config, host } = looker.view();
       const at = nextLookAt({
         now: clock.now(),
@@ -155,6 +155,8 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
       if (!quiet) quietUntil = report.failures > 0 || report.retryAfterMs !== null ? at : 0;
       next = report.nextDueAt === null ? at : Math.min(at, report.nextDueAt);
       save();
+      // Only now: whoever asked may read state.json at once.
+      for (const waiter of waiters) waiter(report);
       hooks.onLook(report.idle ? 'nothing to do' : `looked, next look at ${new Date(next).toISOString()}`);
       if (signal.aborted) break;
       if (!report.idle) await looker.tidy();

@@ -1,10 +1,12 @@
 /** One look by this process, from the lock to the state file. */
-import type { ExitCode } from '../errors.ts';
+import { EXIT, type ExitCode } from '../errors.ts';
 import { nextLookAt } from '../plan/next-look.ts';
 import { delay } from '../system/clock.ts';
-import type { Lock } from '../system/lock.ts';
+import { type Lock, readLockHolder } from '../system/lock.ts';
+import type { Paths } from '../system/paths.ts';
 import type { LookReport } from './look.ts';
-import { busyError, openSession, type Session, type SessionOptions, takeLock } from './session.ts';
+import { busyError, lockFile, openSession, type Session, type SessionOptions, takeLock } from './session.ts';
+import type { LookAnswer } from './socket.ts';
 
 type OneLookOptions = Omit<SessionOptions, 'mode'>;
 
@@ -44,10 +46,17 @@ function laterLook({ looker, context }: Session, report: LookReport): number | n
 }
 
 const LOCK_WAIT_MS = 60_000;
+/** For the runs that a daemon has begun. */
+const RUNS_WAIT_MS = 15 * 60_000;
 
-/** Waits for a look that is at work (a heartbeat that was just installed is quick), then looks. @throws PullyuError `busy`. */
+/**
+ * Waits for a look that is at work (a heartbeat that was just installed is quick), then looks. A daemon that was faster looks for us,
+ * after what it runs already.
+ * @throws PullyuError `busy`.
+ */
 export async function runWithLock(o: OneLookOptions): Promise<ExitCode> {
-  for (let waited = 0; ; waited += 50) {
+  const begun = o.clock.monotonic();
+  for (;;) {
     const taken = takeLock(o.paths, 'look');
     if ('lock' in taken) {
       try {
@@ -56,16 +65,29 @@ export async function runWithLock(o: OneLookOptions): Promise<ExitCode> {
         taken.lock.release();
       }
     }
-    if (taken.holder?.command === 'agent') return await askForLook(o);
-    if (waited >= LOCK_WAIT_MS || o.signal.aborted) throw busyError(taken.holder);
-    await delay(50, o.signal);
+    const isDaemon = taken.holder?.command === 'agent';
+    const answer = isDaemon ? await askForLook(o.paths, o.signal) : null;
+    if (answer !== null && answer.exitCode !== EXIT.busy) return answer.exitCode;
+    const limit = answer === null ? LOCK_WAIT_MS : RUNS_WAIT_MS;
+    if (o.clock.monotonic() - begun >= limit || o.signal.aborted) throw busyError(taken.holder);
+    await delay(isDaemon ? 200 : 50, o.signal);
   }
 }
 
-/** A daemon was faster: its look is as good as ours. */
-async function askForLook(o: OneLookOptions): Promise<ExitCode> {
+const ANSWER_WAIT_MS = 10_000;
+const LOOK_TIMEOUT_MS = 15 * 60_000;
+
+/**
+ * Has the daemon of this host look. One that was just started, or that reads its configuration anew, answers a moment later.
+ * @returns exit code `busy`: an action is running, a look follows it. null: none answers.
+ */
+export async function askForLook(paths: Paths, signal: AbortSignal): Promise<LookAnswer | null> {
   const { askAgent } = await import('./socket.ts');
-  const answer = await askAgent<{ exitCode: ExitCode }>(o.paths.state, 'POST', '/look', 15 * 60_000);
-  if (answer === null) throw busyError(null);
-  return answer.exitCode;
+  for (let waited = 0; waited < ANSWER_WAIT_MS && !signal.aborted; waited += 100) {
+    const answer = await askAgent<LookAnswer>(paths.state, 'POST', '/look', LOOK_TIMEOUT_MS);
+    if (answer !== null) return answer;
+    if (readLockHolder(lockFile(paths))?.command !== 'agent') return null;
+    await delay(100, signal);
+  }
+  return null;
 }

@@ -6,7 +6,7 @@
 import { chmodSync, closeSync, openSync, rmSync, unlinkSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import { basename, dirname, join } from 'node:path';
-import type { ErrorCode } from '../errors.ts';
+import type { ErrorCode, ExitCode } from '../errors.ts';
 import type { Run } from '../model/run.ts';
 import type { AgentState } from './state-file.ts';
 
@@ -21,7 +21,7 @@ export interface AgentAnswer {
 
 export interface LookAnswer {
   /** The look's exit code; 5 when a run is open, and the look will follow it. */
-  readonly exitCode: number;
+  readonly exitCode: ExitCode;
   readonly message: string;
 }
 

@@ -1,6 +1,6 @@
 /** `pullyu look`: one pass, by whoever may: the daemon of this host when there is one, else this process. */
 import { join } from 'node:path';
-import { lookOnce } from '../agent/one-look.ts';
+import { askForLook, lookOnce } from '../agent/one-look.ts';
 import { busyError, takeLock } from '../agent/session.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import type { AgentEvent } from '../model/event.ts';
@@ -14,8 +14,6 @@ export interface LookOptions {
   readonly json?: boolean;
 }
 
-const ASK_TIMEOUT_MS = 15 * 60_000;
-
 export async function runLook(options: LookOptions, context: CommandContext): Promise<ExitCode> {
   const { paths, clock, env, signal } = context;
   if (options.heartbeat === true) {
@@ -23,6 +21,8 @@ export async function runLook(options: LookOptions, context: CommandContext): Pr
     if (!(await takeDuty(context))) return EXIT.ok;
   }
   const taken = takeLock(paths, 'look');
+  // Somebody was faster than the heartbeat: its duty is being done.
+  if (!('lock' in taken) && options.heartbeat === true) return EXIT.ok;
   if (!('lock' in taken)) return lookElsewhere(options, context, taken.holder?.command === 'agent');
   const { lock } = taken;
   try {
@@ -52,13 +52,7 @@ async function lookElsewhere(
   const { paths } = context;
   writeFileAtomic(join(paths.state, 'dirty'), '', { durable: false });
   if (isDaemon) {
-    const { askAgent } = await import('../agent/socket.ts');
-    const answer = await askAgent<{ exitCode: ExitCode; message: string }>(
-      paths.state,
-      'POST',
-      '/look',
-      ASK_TIMEOUT_MS,
-    );
+    const answer = await askForLook(paths, context.signal);
     if (answer !== null && answer.exitCode !== EXIT.busy) {
       // What happened meanwhile is in the agent's own log.
       if (options.json) context.out.json({ idle: null, exitCode: answer.exitCode, events: [] });
