@@ -22,8 +22,6 @@ const LOCK_WAIT_MS = 10 * 60_000;
 
 export async function runAgent(options: AgentOptions, context: CommandContext): Promise<ExitCode> {
   const { paths, clock, env, signal, out } = context;
-  const lock = await waitForLock(context);
-  if (lock === null) return EXIT.ok;
   let lastLife = clock.now();
   let intervalMs = 60_000;
   const notifier = createNotifier({
@@ -43,8 +41,19 @@ export async function runAgent(options: AgentOptions, context: CommandContext): 
     if (line !== null)
       out.line(options.json || out.isTerminal ? line : `${new Date(clock.now()).toISOString()} ${line}`);
   };
-  notifier.ready();
+  let lock: Lock | null = null;
+  let waitsFor = '';
   try {
+    lock = await waitForLock(context, (text) => {
+      lastLife = clock.now();
+      if (text === waitsFor) return;
+      waitsFor = text;
+      // Now already: a systemd that has to wait gives the agent up, and `pullyu install` with it.
+      notifier.ready();
+      notifier.status(text);
+    });
+    if (lock === null) return EXIT.ok;
+    notifier.ready();
     await runDaemon(
       lock,
       { paths, clock, env: withoutSupervisor(env), signal, emit, mode: 'agent' },
@@ -63,13 +72,16 @@ export async function runAgent(options: AgentOptions, context: CommandContext): 
     notifier.stopping();
     return EXIT.ok;
   } finally {
-    lock.release();
+    lock?.release();
     await notifier.close();
   }
 }
 
-/** @returns null when it was told to end before. @throws PullyuError `busy` when another agent is at work. */
-async function waitForLock(context: CommandContext): Promise<Lock | null> {
+/**
+ * @param onWait Told again and again while a look is waited for.
+ * @returns null when it was told to end before. @throws PullyuError `busy` when another agent is at work.
+ */
+async function waitForLock(context: CommandContext, onWait: (text: string) => void): Promise<Lock | null> {
   const deadline = context.clock.monotonic() + LOCK_WAIT_MS;
   let said = false;
   while (!context.signal.aborted) {
@@ -85,11 +97,10 @@ async function waitForLock(context: CommandContext): Promise<Lock | null> {
         },
       );
     }
-    if (!said)
-      context.out.notice(
-        `waits for pullyu ${holder?.command ?? ''} (process ${holder?.pid ?? 'unknown'}) to end`,
-      );
+    const text = `waits for pullyu ${holder?.command ?? ''} (process ${holder?.pid ?? 'unknown'}) to end`;
+    if (!said) context.out.notice(text);
     said = true;
+    onWait(text);
     await delay(100, context.signal);
   }
   return null;
