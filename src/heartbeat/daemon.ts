@@ -1,11 +1,13 @@
 /** The daemon where no systemd keeps it: started and ended by whoever has the duty to. */
 import { statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
+import { PullyuError } from '../errors.ts';
 import { delay } from '../system/clock.ts';
 import { startDetached } from '../system/detached.ts';
 import { type LockHolder, readLockHolder } from '../system/lock.ts';
 import { isAlive, signalProcess } from '../system/processes.ts';
 import type { Launcher } from './places.ts';
+import type { StepReport } from './steps.ts';
 
 export interface Daemon extends LockHolder {
   /** Its last sign of life besides its looks: when it took the lock, or last called `showLife`. Milliseconds since 1970. */
@@ -52,6 +54,19 @@ export async function endDaemon(daemon: LockHolder, graceMs: number): Promise<bo
   if (await isGoneWithin(daemon, graceMs)) return true;
   signalProcess(daemon, 'SIGKILL');
   return isGoneWithin(daemon, 5_000);
+}
+
+const CRONS_GRACE_MS = 15_000;
+
+/** Where cron's heartbeat goes away, the daemon that it keeps has to go too. @throws PullyuError `failed`. */
+export async function endCronsDaemon(state: string): Promise<StepReport[]> {
+  const daemon = findDaemon(state);
+  if (daemon === null) return [];
+  if (await endDaemon(daemon, CRONS_GRACE_MS))
+    return [{ did: 'stopped', what: `the agent (process ${daemon.pid})` }];
+  throw new PullyuError('failed', `expected the agent (process ${daemon.pid}) to end, it is still alive`, {
+    hint: `kill -9 ${daemon.pid}`,
+  });
 }
 
 async function isGoneWithin(daemon: LockHolder, limitMs: number): Promise<boolean> {

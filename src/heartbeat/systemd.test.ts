@@ -49,7 +49,8 @@ test('the unit starts the agent of this very program, restarts it for ever and w
       'StartLimitIntervalSec=0',
       'WatchdogSec=180',
       'KillMode=process',
-      'ReadWritePaths=/var/lib/pullyu',
+      'ReadWritePaths=-/var/lib/pullyu',
+      'ExecStartPre=+/bin/mkdir -p -m 711 -- /var/lib/pullyu',
       'WantedBy=multi-user.target',
     ]),
   );
@@ -134,7 +135,7 @@ needsRoot('systemd-analyze', 'setpriv')('systemd reads back the very words that 
   expect(lines).toContain(
     `Command Line: /bin/echo /bin/true --root "/srv/it's 100% \\"odd\\" \\$\\$HOME \\\\x" agent`,
   );
-  expect(lines).toContain(`ReadWritePaths: ${path}/var/lib/pullyu`);
+  expect(lines).toContain(`ReadWritePaths: -${path}/var/lib/pullyu`);
   expect(lines).toContain(`EnvironmentFile: -${path}/etc/pullyu/environment`);
 });
 

@@ -4,7 +4,7 @@ import { PullyuError } from '../errors.ts';
 import { namedWriteError } from '../system/files.ts';
 import { tryLock } from '../system/lock.ts';
 import { type HeartbeatContext, machineOf, toolsOf } from './context.ts';
-import { endDaemon, findDaemon } from './daemon.ts';
+import { endCronsDaemon } from './daemon.ts';
 import { planUninstall } from './install.ts';
 import type { HeartbeatReport } from './install-heartbeat.ts';
 import { decidePlaces, type HeartbeatPlaces } from './places.ts';
@@ -15,8 +15,6 @@ export interface UninstallOptions {
   readonly purge?: boolean;
   readonly system?: boolean;
 }
-
-const DAEMON_GRACE_MS = 15_000;
 
 /** A folder in which none of these lies is not ours to remove. */
 const OURS = ['lock', 'host-id', 'journal.log', 'repos', 'runs', 'inbox'];
@@ -42,16 +40,6 @@ export async function uninstallHeartbeat(
   if (hadCron) steps.push(...(await endCronsDaemon(paths.state)));
   if (!options.purge) return { kind: 'none', steps, notes: keptNotes(context, places) };
   return { kind: 'none', steps: [...steps, ...purge(paths.state)], notes: [`${paths.hostFile} stays.`] };
-}
-
-async function endCronsDaemon(state: string): Promise<StepReport[]> {
-  const daemon = findDaemon(state);
-  if (daemon === null) return [];
-  if (await endDaemon(daemon, DAEMON_GRACE_MS))
-    return [{ did: 'stopped', what: `the agent (process ${daemon.pid})` }];
-  throw new PullyuError('failed', `expected the agent (process ${daemon.pid}) to end, it is still alive`, {
-    hint: `kill -9 ${daemon.pid}`,
-  });
 }
 
 function keptNotes({ paths }: HeartbeatContext, places: HeartbeatPlaces): string[] {
