@@ -37,7 +37,8 @@ test.each([
   try {
     expect(await askAgent<AgentAnswer>(state, 'GET', '/state', 2_000)).toMatchObject({ openRun: null });
     expect(await askAgent(state, 'POST', '/look', 2_000)).toEqual({ exitCode: 0, message: 'looked' });
-    expect(await askAgent(state, 'GET', '/secrets', 2_000)).toBeNull();
+    for (const path of ['/secrets', '//', '/%', '?'])
+      expect(await askAgent(state, 'GET', path, 2_000)).toBeNull();
     expect(statSync(socketFile(state)).mode & 0o777).toBe(0o600);
   } finally {
     socket.close();

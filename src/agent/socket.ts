@@ -68,9 +68,10 @@ export async function openSocket(stateFolder: string, handlers: SocketHandlers):
       );
       return;
     }
-    const asked = new URL(incoming.url ?? '/', 'http://agent');
-    if (incoming.method === 'POST' && asked.pathname === '/run') {
-      const of = (name: string) => asked.searchParams.get(name) ?? '';
+    const [path, query] = (incoming.url ?? '/').split('?');
+    if (incoming.method === 'POST' && path === '/run') {
+      const asked = new URLSearchParams(query);
+      const of = (name: string) => asked.get(name) ?? '';
       handlers.run(of('repo'), of('action')).then(
         (answer) => reply(200, answer),
         (error: unknown) => reply(500, { error: String(error) }),
