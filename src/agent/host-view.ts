@@ -18,8 +18,10 @@ export async function readHostView(paths: Paths, id: HostId, known: HostView | n
   if (known !== null && configured !== null && known.stamp === stampOf(configured, known.config))
     return known;
   const { config, stamp } = await readHostConfig(paths, hostname());
+  // Before the facts are read: one that changes meanwhile is seen by the next look.
+  const seen = stampOf(stamp, config);
   const labels = { ...readNodeinfo(config.nodeinfo), ...config.labels };
-  return { config, host: { name: config.name, id, labels }, stamp: stampOf(stamp, config) };
+  return { config, host: { name: config.name, id, labels }, stamp: seen };
 }
 
 function stampOf(configured: string, config: HostConfig): string {
@@ -32,8 +34,9 @@ function nodeinfoStamp(folder: string): string {
     return readdirSync(folder)
       .filter((name) => name.endsWith('.txt'))
       .map((name) => {
-        const stat = statSync(join(folder, name), { throwIfNoEntry: false });
-        return `${name}:${stat?.mtimeMs}:${stat?.size}`;
+        const stat = statSync(join(folder, name), { bigint: true, throwIfNoEntry: false });
+        // Not the time stamp alone: `cp -p` and rsync bring an old one with another value of the same length.
+        return `${name}:${stat?.size}:${stat?.mtimeNs}:${stat?.ino}:${stat?.ctimeNs}`;
       })
       .join(' ');
   } catch {
