@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PullyuError } from '../errors.ts';
 import { TroubleError } from '../git/stderr.ts';
 import { type ActionKey, actionKey } from '../model/action.ts';
-import type { CommitId } from '../model/ids.ts';
+import type { CommitId, RunId } from '../model/ids.ts';
 import type { Step } from '../model/plan.ts';
 import type { RunIntent, RunReason, RunResult } from '../model/run.ts';
 import { runCheck } from '../runner/check.ts';
@@ -109,7 +109,8 @@ async function executeStep(
     }
     tree = other.value.path;
   }
-  const intent = intentOf(context, step);
+  const now = clock.now();
+  const intent = intentOf(step, { id: makeRunId(now, clock.random), bootId: context.bootId, now });
   const spec = await specOf(context, step, intent, tree, follower, o.view);
   if (step.definition?.check && step.purpose === 'work') {
     const answer = await runCheck(spec, step.definition.check, { clock, signal: context.signal });
@@ -207,22 +208,25 @@ export function recordResult(
   });
 }
 
-function intentOf(context: AgentContext, step: Step): RunIntent {
-  const now = context.clock.now();
+/** The intent of running a step now. */
+export function intentOf(
+  step: Step,
+  o: { readonly id: RunId; readonly bootId: string; readonly now: number; readonly reason?: RunReason },
+): RunIntent {
   return {
-    id: makeRunId(now, context.clock.random),
+    id: o.id,
     repo: step.repo,
     action: step.action,
     purpose: step.purpose,
     commit: step.commit,
     fingerprint: step.fingerprint,
     parts: step.parts,
-    reason: step.reason as RunReason,
+    reason: o.reason ?? (step.reason as RunReason),
     attempt: step.attempt,
     kind: step.definition?.kind ?? 'idempotent',
     timeoutMs: step.definition?.timeoutMs ?? UNDO_TIMEOUT_MS,
-    bootId: context.bootId,
-    startedAt: now,
+    bootId: o.bootId,
+    startedAt: o.now,
     undo: step.undo,
   };
 }

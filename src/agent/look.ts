@@ -30,7 +30,7 @@ import { createFollower, type Follower } from './follower.ts';
 import { readHostView } from './host-view.ts';
 import { createMarkers } from './markers.ts';
 import { type IdleMemo, isIdle, journalStamp } from './memo.ts';
-import { dropRequest, readRequests, recordOfRequest } from './requests.ts';
+import { dropRequest, readRequests, recordsOfRequest } from './requests.ts';
 import { createSelfFollower } from './self-follower.ts';
 import { emptyRepoState, type RepoState } from './state-file.ts';
 
@@ -158,8 +158,7 @@ export async function createLooker(
 
   const drainRequests = () => {
     for (const pending of readRequests(paths.state)) {
-      const record = pending.request && recordOfRequest(pending.request);
-      if (record) {
+      for (const record of pending.request === null ? [] : recordsOfRequest(pending.request)) {
         journal.append(record);
         if (record.type === 'paused') emit({ type: 'paused', reason: record.reason, until: record.until });
         if (record.type === 'resumed') emit({ type: 'resumed' });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { commitId } from '../model/ids.ts';
-import { dropRequest, postRequest, readRequests, recordOfRequest } from './requests.ts';
+import { dropRequest, postRequest, readRequests, recordsOfRequest } from './requests.ts';
 import { makeRunId } from './run-id.ts';
 
 let folder: string;
@@ -29,28 +29,21 @@ test('a file that is no request is handed over as none, so that it does not stay
   writeFileSync(join(folder, 'inbox/003.json'), '{"type":"reformat"}');
   const [, rubbish, unknown] = readRequests(folder);
   expect(rubbish!.request).toBeNull();
-  expect(recordOfRequest(unknown!.request!)).toBeNull();
+  expect(recordsOfRequest(unknown!.request!)).toEqual([]);
 });
 
-test('every request has its record', () => {
+test('every request has its records', () => {
   const commit = commitId('c'.repeat(40));
-  expect(recordOfRequest({ type: 'redo', repo: 'it', action: 'shop' })).toEqual({
-    type: 'redo',
-    repo: 'it',
-    action: 'shop',
-  });
-  expect(recordOfRequest({ type: 'accept', repo: 'it', commit })).toEqual({
-    type: 'accepted',
-    repo: 'it',
-    commit,
-  });
-  expect(recordOfRequest({ type: 'pause', reason: 'r', since: 1, until: 2 })).toEqual({
-    type: 'paused',
-    reason: 'r',
-    since: 1,
-    until: 2,
-  });
-  expect(recordOfRequest({ type: 'resume' })).toEqual({ type: 'resumed' });
+  expect(recordsOfRequest({ type: 'redo', repo: 'it', action: 'shop' })).toEqual([
+    { type: 'redo', repo: 'it', action: 'shop' },
+  ]);
+  expect(recordsOfRequest({ type: 'accept', repo: 'it', commit })).toEqual([
+    { type: 'accepted', repo: 'it', commit },
+  ]);
+  expect(recordsOfRequest({ type: 'pause', reason: 'r', since: 1, until: 2 })).toEqual([
+    { type: 'paused', reason: 'r', since: 1, until: 2 },
+  ]);
+  expect(recordsOfRequest({ type: 'resume' })).toEqual([{ type: 'resumed' }]);
 });
 
 test('run ids sort by start, also within one millisecond and over a clock that is set back', () => {

@@ -6,13 +6,16 @@ import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JournalRecord } from '../journal/record.ts';
 import type { CommitId } from '../model/ids.ts';
+import type { RunIntent, RunResult } from '../model/run.ts';
 import { makeFolder, readFileOrNull, writeFileAtomic } from '../system/files.ts';
 
 export type Request =
   | { readonly type: 'redo'; readonly repo: string; readonly action: string }
   | { readonly type: 'pause'; readonly reason: string; readonly since: number; readonly until: number }
   | { readonly type: 'resume' }
-  | { readonly type: 'accept'; readonly repo: string; readonly commit: CommitId };
+  | { readonly type: 'accept'; readonly repo: string; readonly commit: CommitId }
+  /** What the operator did by hand, as the run that it stands for. */
+  | { readonly type: 'done'; readonly intent: RunIntent; readonly result: RunResult };
 
 /** More than this is no operator: the newest are refused. */
 const INBOX_MAX = 1_000;
@@ -60,18 +63,23 @@ export function dropRequest(pending: PendingRequest): void {
   rmSync(pending.file, { force: true });
 }
 
-/** The journal record that carries a request out. */
-export function recordOfRequest(request: Request): JournalRecord | null {
+/** The journal records that carry a request out, in their order; none for a request that we do not know. */
+export function recordsOfRequest(request: Request): readonly JournalRecord[] {
   switch (request.type) {
     case 'redo':
-      return { type: 'redo', repo: request.repo, action: request.action };
+      return [{ type: 'redo', repo: request.repo, action: request.action }];
     case 'pause':
-      return { type: 'paused', reason: request.reason, since: request.since, until: request.until };
+      return [{ type: 'paused', reason: request.reason, since: request.since, until: request.until }];
     case 'resume':
-      return { type: 'resumed' };
+      return [{ type: 'resumed' }];
     case 'accept':
-      return { type: 'accepted', repo: request.repo, commit: request.commit };
+      return [{ type: 'accepted', repo: request.repo, commit: request.commit }];
+    case 'done':
+      return [
+        { type: 'started', intent: request.intent },
+        { type: 'finished', result: request.result },
+      ];
     default:
-      return null;
+      return [];
   }
 }

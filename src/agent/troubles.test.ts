@@ -54,6 +54,15 @@ test('without contact nothing else can change, so that is what is shown; the oth
   expect(troubles.current()?.code).toBe('config');
 });
 
+test('a commit that is broken in another way than the one before is told, and is still the same trouble', () => {
+  const { troubles, told } = recorder();
+  troubles.set('content', trouble('config', 'line 2'));
+  troubles.set('content', trouble('config', 'line 2'));
+  troubles.set('content', trouble('config', 'line 9'));
+  expect(told()).toEqual(['trouble-began config', 'trouble-began config']);
+  expect(troubles.current()).toMatchObject({ message: 'line 9', count: 3 });
+});
+
 test('a trouble of the look before goes on under the same beginning', () => {
   const known = { ...trouble('rewritten', 'as before'), since: 5, count: 3 };
   const events: AgentEvent[] = [];

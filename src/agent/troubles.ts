@@ -20,6 +20,9 @@ const CONTENT: ReadonlySet<TroubleCode> = new Set([
   'git-too-old',
 ]);
 
+/** Their text depends on the commit alone: another text means that somebody pushed, and wants to know what is wrong now. */
+const OF_A_COMMIT: ReadonlySet<TroubleCode> = new Set(['config', 'hostile-tree']);
+
 export function areaOf(code: TroubleCode): TroubleArea {
   return CONTENT.has(code) ? 'content' : 'contact';
 }
@@ -51,8 +54,8 @@ export function createTroubles(o: {
       const same = before?.code === problem.code;
       const after = { ...problem, since: same ? before.since : o.now(), count: same ? before.count + 1 : 1 };
       lasting[area] = after;
-      if (same) return;
-      if (before) o.emit({ type: 'trouble-ended', repo: o.repo, trouble: before, endedAt: o.now() });
+      if (same && !(OF_A_COMMIT.has(problem.code) && before.message !== problem.message)) return;
+      if (before && !same) o.emit({ type: 'trouble-ended', repo: o.repo, trouble: before, endedAt: o.now() });
       o.emit({ type: 'trouble-began', repo: o.repo, trouble: after });
     },
     in: (area) => lasting[area],

@@ -2,19 +2,25 @@
  * `pullyu bootstrap URL`: configure, look, install the heartbeat. Everything that can be wrong is found out before anything is written;
  * from the first write on, the next look finishes what is cut off, because it is the same look.
  */
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { HostView } from '../agent/context.ts';
 import { readHostView } from '../agent/host-view.ts';
 import { ensureIdentity } from '../agent/identity.ts';
 import { runWithLock } from '../agent/one-look.ts';
+import { readPicture, readPlan } from '../agent/status.ts';
+import { parseDuration } from '../config/duration.ts';
 import { editHostConfig, formatHostConfig, HOST_SCHEMA_FILE } from '../config/edit-host-config.ts';
 import { parseHostConfig } from '../config/host-config.ts';
+import { whatIsWrongWithRemote } from '../config/remote.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { createProber } from '../git/probe.ts';
 import { readGitVersion } from '../git/version.ts';
 import { installHeartbeat } from '../heartbeat/install-heartbeat.ts';
 import type { HostConfig } from '../model/host.ts';
+import { formatLabels } from '../model/labels.ts';
 import { printable } from '../model/printable.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import type { Trouble } from '../model/trouble.ts';
@@ -49,7 +55,8 @@ export async function runBootstrap(
   const before = readFileOrNull(paths.hostFile);
   const absolute = (path: string | undefined) =>
     path === undefined || isAbsolute(path) ? path : resolve(context.cwd, path);
-  const remote = isLocalPath(url) ? resolve(context.cwd, url) : url;
+  const remote = remoteOf(url, context.cwd);
+  checkInterval(options.interval);
   const ssh = {
     ...(options.sshKey === undefined ? {} : { key: absolute(options.sshKey)! }),
     ...(options.knownHosts === undefined ? {} : { knownHosts: absolute(options.knownHosts)! }),
@@ -83,6 +90,9 @@ export async function runBootstrap(
     throw namedWriteError(error, dirname(paths.hostFile)) ?? error;
   }
   const view = await readHostView(paths, id, null);
+  const { nodeinfo } = view.config;
+  if (nodeinfo !== null && !existsSync(nodeinfo))
+    out.line(`${out.yellow('note')}: ${nodeinfo} is not there, so no label comes from it yet`);
   out.line(
     `${out.bold(view.host.name)} follows ${name} (${printable(remote)}); configuration: ${paths.hostFile}`,
   );
@@ -96,9 +106,44 @@ export async function runBootstrap(
   for (const note of report.notes) out.line(note);
 
   const exitCode = await runWithLock({ ...context, emit: printEvents(out) });
-  if (exitCode === EXIT.ok) out.line(`${out.green('well')}: all work is done; \`pullyu status\` shows it`);
+  if (exitCode === EXIT.ok) out.line(`${out.green('well')}: ${await describeWork(name, view, context)}`);
   else out.line('not all is well yet; the heartbeat goes on trying, `pullyu status` shows what is missing');
   return exitCode;
+}
+
+/** A label with a typing error looks just like a host for which there is nothing to do. */
+async function describeWork(repo: string, { host }: HostView, context: CommandContext): Promise<string> {
+  const { paths, clock, env } = context;
+  const { plan } = await readPlan(paths, await readPicture(paths, clock), clock, env);
+  const steps = plan.steps.filter((step) => step.repo === repo);
+  if (steps.length > 0 && steps.every((step) => step.reason === 'not-selected')) {
+    return `none of its actions is for this host (${formatLabels(host.labels)}); \`pullyu status --all\` shows for which they are`;
+  }
+  return 'all work is done; `pullyu status` shows it';
+}
+
+/** @throws PullyuError `usage`, about what was typed and not about a file that is not written yet; `unreachable`. */
+function remoteOf(url: string, cwd: string): string {
+  if (isLocalPath(url)) {
+    const path = resolve(cwd, url);
+    if (existsSync(path)) return path;
+    const isLikeHost = /^[a-z0-9-]+(\.[a-z0-9-]+)+\//i.test(url);
+    throw new PullyuError('unreachable', `expected a repository at ${printable(path)}, found nothing there`, {
+      hint: `${isLikeHost ? `a URL begins with its scheme, as in https://${printable(url)}` : 'correct it and call bootstrap again'}; nothing was written`,
+    });
+  }
+  const wrong = whatIsWrongWithRemote(url);
+  if (wrong === null) return url;
+  throw new PullyuError('usage', wrong, {
+    hint: 'such as pullyu bootstrap https://git.example.com/it.git; nothing was written',
+  });
+}
+
+function checkInterval(text: string | undefined): void {
+  if (text === undefined || parseDuration(text) !== null) return;
+  throw new PullyuError('usage', `expected a duration for --interval, found ${JSON.stringify(text)}`, {
+    hint: 'such as 500ms, 5s or 1m',
+  });
 }
 
 /** In the package of the program that runs: it describes just the keys that this version knows. */

@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { readJournal } from '../journal/read.ts';
+import { printable } from '../model/printable.ts';
 import type { Run } from '../model/run.ts';
 import { delay } from '../system/clock.ts';
 import type { CommandContext } from './context.ts';
@@ -24,6 +25,16 @@ export async function runLogs(
   try {
     fd = openSync(file, 'r');
   } catch {
+    if (run.result?.outcome === 'refused') {
+      const why = run.result.note ?? 'no reason was recorded';
+      throw new PullyuError(
+        'failed',
+        `${run.intent.id} was refused before it began: ${printable(why, 400)}`,
+        {
+          hint: `correct that and push; \`pullyu why ${run.intent.action}\` says when it is tried again`,
+        },
+      );
+    }
     throw new PullyuError('failed', `the output of ${run.intent.id} is no longer kept`, {
       hint: 'limits.runsKeptPerAction and limits.runsMax in host.yaml say how many are',
     });

@@ -24,7 +24,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const bare = bareLook(argv);
     if (bare !== null) {
       const { runLook } = await import('./look.ts');
-      return await runLook({}, createContext(bare.root, ending.signal));
+      return await runLook({ heartbeat: bare.heartbeat }, createContext(bare.root, ending.signal));
     }
     const { runProgram } = await import('./program.ts');
     return await runProgram(argv, ending.signal);
@@ -57,9 +57,11 @@ function writeError(error: unknown): PullyuError | null {
   return namedWriteError(error, path ?? 'the state folder');
 }
 
-/** `look`, `--root DIR look`: no other word. */
-function bareLook(argv: readonly string[]): { root: string | undefined } | null {
-  if (argv.length === 1 && argv[0] === 'look') return { root: undefined };
-  if (argv.length === 3 && argv[0] === '--root' && argv[2] === 'look') return { root: argv[1] };
-  return null;
+/** `[--root DIR] look [--heartbeat]`: no other word. */
+function bareLook(argv: readonly string[]): { root: string | undefined; heartbeat: boolean } | null {
+  const root = argv[0] === '--root' ? argv[1] : undefined;
+  const [command, option, ...more] = argv[0] === '--root' ? argv.slice(2) : argv;
+  if (command !== 'look' || more.length > 0) return null;
+  if (option !== undefined && option !== '--heartbeat') return null;
+  return { root, heartbeat: option !== undefined };
 }

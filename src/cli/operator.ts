@@ -3,16 +3,19 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { dropRequest, postRequest, type Request, readRequests, recordOfRequest } from '../agent/requests.ts';
+import { intentOf } from '../agent/execute.ts';
+import { dropRequest, postRequest, type Request, readRequests, recordsOfRequest } from '../agent/requests.ts';
+import { makeRunId } from '../agent/run-id.ts';
 import { takeLock } from '../agent/session.ts';
 import { askAgent } from '../agent/socket.ts';
 import { readPicture, readPlan } from '../agent/status.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { openJournal } from '../journal/open.ts';
 import { isCommitId } from '../model/ids.ts';
+import type { Step } from '../model/plan.ts';
 import { printable } from '../model/printable.ts';
 import { formatTime } from '../plan/sentence.ts';
-import { delay } from '../system/clock.ts';
+import { delay, readBootId } from '../system/clock.ts';
 import type { CommandContext } from './context.ts';
 import { findAction } from './find-action.ts';
 
@@ -29,6 +32,51 @@ export async function runRedo(text: string, context: CommandContext): Promise<Ex
   );
   return EXIT.ok;
 }
+
+/** The operator did by hand what the next open step of the action is about: it counts as that step's success. */
+export async function runDone(
+  text: string,
+  options: { readonly note: string },
+  context: CommandContext,
+): Promise<ExitCode> {
+  const picture = await readPicture(context.paths, context.clock);
+  const { plan, actions } = await readPlan(context.paths, picture, context.clock, context.env);
+  const { repo, name } = findAction(text, actions);
+  const step = plan.steps.find((one) => one.repo === repo && one.action === name && OPEN.has(one.reason));
+  if (step === undefined) {
+    const says = plan.steps.find((one) => one.repo === repo && one.action === name)?.sentence;
+    throw new PullyuError(
+      'refused',
+      `expected ${repo}/${name} to have failed or to be in doubt, found: ${says ?? 'no step of it'}`,
+      {
+        hint: 'only what the agent did not bring to an end can be said to be done',
+      },
+    );
+  }
+  const now = context.clock.now();
+  const intent = intentOf(step, {
+    id: makeRunId(now, context.clock.random),
+    bootId: readBootId(),
+    now,
+    reason: 'manual',
+  });
+  const note = `done by hand: ${options.note}`;
+  const result = { id: intent.id, outcome: 'ok', exitCode: null, signal: null, endedAt: now, note } as const;
+  const taken = await carryOut({ type: 'done', intent, result }, context);
+  context.out.line(
+    `${repo}/${name} counts as done at ${step.commit}${taken === 'later' ? ' as soon as the agent comes to it' : ''}`,
+  );
+  return EXIT.ok;
+}
+
+/** What waits for a human, or was tried in vain. */
+const OPEN: ReadonlySet<Step['reason']> = new Set([
+  'parked',
+  'unknown',
+  'backing-off',
+  'retry',
+  'interrupted',
+]);
 
 export async function runPause(
   options: { readonly for: string; readonly reason: string },
@@ -104,8 +152,8 @@ export async function carryOut(
       const journal = openJournal(join(paths.state, 'journal.log'), { now: clock.now });
       try {
         for (const pending of readRequests(paths.state)) {
-          const record = pending.request && recordOfRequest(pending.request);
-          if (record) journal.append(record);
+          for (const record of pending.request === null ? [] : recordsOfRequest(pending.request))
+            journal.append(record);
           dropRequest(pending);
         }
       } finally {

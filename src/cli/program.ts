@@ -20,7 +20,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
     .showHelpAfterError('hint: pullyu --help')
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'error: ')) });
+    .configureOutput({ outputError: (text, write) => write(explain(text)) });
 
   const run = async (work: (context: CommandContext) => Promise<ExitCode>) => {
     exitCode = await work(createContext(program.opts().root, signal));
@@ -39,6 +39,13 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
     throw error;
   }
   return exitCode;
+}
+
+/** The one option that stands before the command is often written after it. */
+function explain(text: string): string {
+  return text.includes("unknown option '--root")
+    ? `${text.trimEnd()}\nhint: --root DIR stands before the command: pullyu --root DIR COMMAND\n`
+    : text;
 }
 
 export type Run = (work: (context: CommandContext) => Promise<ExitCode>) => Promise<void>;
@@ -145,6 +152,14 @@ function addActionCommands(program: Program, run: Run): void {
     .description('run an action at the next look, whatever its last run was')
     .argument('<action>', 'NAME or REPO/NAME')
     .action((action) => run(async (context) => (await import('./operator.ts')).runRedo(action, context)));
+  program
+    .command('done')
+    .description('say that what an action did not bring to an end was done by hand')
+    .argument('<action>', 'NAME or REPO/NAME')
+    .requiredOption('--note <text>', 'kept in the history')
+    .action((action, options) =>
+      run(async (context) => (await import('./operator.ts')).runDone(action, options, context)),
+    );
 }
 
 function addSetupCommands(program: Program, run: Run): void {

@@ -1,5 +1,6 @@
 /** `pullyu status`: the host on one screen. */
 import { type HostPicture, hostState, readPicture, readPlan } from '../agent/status.ts';
+import { openTries } from '../agent/try.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
 import { isLate } from '../heartbeat/duty.ts';
 import type { Action } from '../model/action.ts';
@@ -77,9 +78,12 @@ export async function runStatus(
   const { plan, actions } = await readPlan(context.paths, picture, context.clock, context.env);
   const status = describeStatus(picture, plan.steps, actions, context.paths.state);
   if (options.json) context.out.json(status);
-  else
+  else {
     for (const line of formatStatus(status, context.out, picture.now, options.all === true))
       context.out.line(line);
+    for (const repo of openTries(context.paths, picture.view.config.repos))
+      context.out.line(`a try of ${repo.name} is open: pullyu try status ${repo.name}`);
+  }
   return EXIT.ok;
 }
 

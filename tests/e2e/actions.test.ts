@@ -322,3 +322,32 @@ test('tags by version, exact tags, commit ids and refs made of labels can be tra
   await host.look();
   expect((await host.status()).repos[0]).toMatchObject({ applied: first, trouble: null });
 });
+
+test('what was done by hand can be said: it counts as done, and what waited for it goes on', async () => {
+  using remote = await createRemote();
+  const yaml =
+    'actions:\n  migrate:\n    run: run.sh\n    paths: [version, run.sh]\n    catchUp: each\n    kind: once\n' +
+    '  app:\n    run: app.sh\n    paths: [app.sh]\n    after: [migrate]\n';
+  await remote.publish({
+    files: { 'pullyu.yaml': yaml, version: '1\n' },
+    scripts: { 'run.sh': WITNESS, 'app.sh': WITNESS },
+  });
+  await using host = await hostWith(remote);
+  await host.look();
+  expect((await host.run(['done', 'migrate', '--note', 'too early'])).code).toBe(4);
+  await remote.publish({ files: { version: '2\n' }, scripts: { 'run.sh': '#!/bin/sh\nexit 1\n' } });
+  await remote.publish({
+    files: { version: '3\n' },
+    scripts: { 'run.sh': WITNESS, 'app.sh': `${WITNESS}# 2\n` },
+  });
+  expect((await host.look()).code).toBe(1);
+  expect((await host.look()).code).toBe(1);
+  const said = await host.run(['done', 'migrate', '--note', 'the column was added with psql']);
+  expect(said).toMatchObject({ code: 0, stdout: expect.stringContaining('it/migrate counts as done at') });
+  expect((await host.look()).code).toBe(0);
+  expect(witness(host, 'migrate').map((line) => line.split(' ').at(-1))).toEqual(['1', '3']);
+  expect(witness(host, 'app')).toHaveLength(2);
+  expect((await host.run(['history', 'migrate'])).stdout).toContain(
+    'done by hand: the column was added with psql',
+  );
+});
