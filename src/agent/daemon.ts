@@ -6,11 +6,13 @@
  * no trouble (a full disk under the journal, a broken host.yaml) closes everything, waits as after a failed look, and opens anew:
  * nothing that was valid before is lost, and nothing is retried louder than in peace.
  */
+import { join } from 'node:path';
 import { setInterval as every } from 'node:timers';
-import { EXIT, PullyuError } from '../errors.ts';
+import { EXIT, errnoOf, PullyuError } from '../errors.ts';
+import { stampOfFile } from '../git/file-stamp.ts';
 import { version } from '../model/version.ts';
-import { nextLookAt } from '../plan/next-look.ts';
-import type { Clock } from '../system/clock.ts';
+import { AT_ONCE_MS, dueLookAt, nextLookAt } from '../plan/next-look.ts';
+import { type Clock, delay } from '../system/clock.ts';
 import { namedWriteError } from '../system/files.ts';
 import type { Lock } from '../system/lock.ts';
 import { createErrands, type Errands } from './errands.ts';
@@ -30,28 +32,31 @@ const STATE_EVERY_MS = 10_000;
 const FIRST_INTERVAL_MS = 60_000;
 /** In place of what state.json holds, while it cannot be written. */
 const UNSAVED = 'unsaved';
-/** Two looks are never closer than this, whatever is due. */
-const PAUSE_MIN_MS = 20;
-const LIFE_EVERY_MS = 10_000;
+const LIFE_EVERY_MS = 20_000;
 /** A look without any run that takes longer than this is no longer called alive. */
 const LIFE_MAX_MS = 2 * 60 * 60_000;
 
 export async function runDaemon(lock: Lock, o: SessionOptions, hooks: DaemonHooks): Promise<void> {
   let failures = 0;
+  let isStarted = false;
   let intervalMs = FIRST_INTERVAL_MS;
   while (!o.signal.aborted) {
     let session: Session | null = null;
     try {
       session = await openSession(lock, o);
       intervalMs = session.looker.view().config.intervalMs;
-      if (failures === 0) {
+      if (!isStarted) {
+        isStarted = true;
         const { config } = session.looker.view();
         o.emit({ type: 'agent-started', version, intervalMs, repos: config.repos.map((repo) => repo.name) });
       }
       failures = 0;
       await serve(session, o, hooks);
     } catch (error) {
-      const known = error instanceof PullyuError ? error : namedWriteError(error, o.paths.state);
+      const known =
+        error instanceof PullyuError
+          ? error
+          : (namedWriteError(error, o.paths.state) ?? nameSystemError(error));
       if (known === null) throw error;
       failures += 1;
       o.emit({ type: 'warning', text: `${known.message}${known.hint === null ? '' : ` (${known.hint})`}` });
@@ -63,7 +68,7 @@ export async function runDaemon(lock: Lock, o: SessionOptions, hooks: DaemonHook
         retryAfterMs: null,
       });
       hooks.onLook(known.message);
-      await pause(until - o.clock.now(), o.signal);
+      await alive(waitToReopen(until - o.clock.now(), o), o.clock, hooks);
     } finally {
       session?.close();
     }
@@ -80,8 +85,10 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   let saved = '';
   const before = readState(o.paths.state);
   let next: number | null = before.nextLookAt;
-  /** Until then remotes are left alone, whatever becomes due here. */
+  /** Until then remotes are left alone, whatever becomes due here. Monotonic: a clock that is set back must not make it days. */
   let quietUntil = 0;
+  /** Looks in a row that left something due. */
+  let leftDue = 0;
 
   /** Times alone are written now and then; anything else at once. */
   const save = () => {
@@ -129,11 +136,11 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   try {
     // The machine was started: with many others, perhaps. Each has its own slot in the interval.
     if (before.lastLookAt !== null && before.bootId !== session.context.bootId) {
-      await wakes.wait(Math.max(0, firstSlot(session, clock.now()) - clock.now()));
+      await alive(wakes.wait(Math.max(0, firstSlot(session, clock.now()) - clock.now())), clock, hooks);
     }
     while (!signal.aborted) {
       const waiters = wakes.take();
-      const quiet = waiters.length === 0 && clock.now() < quietUntil;
+      const quiet = waiters.length === 0 && clock.monotonic() < quietUntil;
       const stopTicking = tickWhileLooking(session, errands, hooks, save);
       let report: LookReport;
       try {
@@ -145,25 +152,29 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
         stopTicking();
       }
       const { config, host } = looker.view();
+      const now = clock.now();
       const at = nextLookAt({
-        now: clock.now(),
+        now,
         intervalMs: config.intervalMs,
         hostId: host.id,
         failures: report.failures,
         retryAfterMs: report.retryAfterMs,
       });
-      if (!quiet) quietUntil = report.failures > 0 || report.retryAfterMs !== null ? at : 0;
-      next = report.nextDueAt === null ? at : Math.min(at, report.nextDueAt);
+      if (!quiet)
+        quietUntil = report.failures > 0 || report.retryAfterMs !== null ? clock.monotonic() + (at - now) : 0;
+      leftDue = report.nextDueAt !== null && report.nextDueAt <= now ? leftDue + 1 : 0;
+      next = dueLookAt({ now, at, dueAt: report.nextDueAt, leftDue });
       save();
       // Only now: whoever asked may read state.json at once.
       for (const waiter of waiters) waiter(report);
       hooks.onLook(report.idle ? 'nothing to do' : `looked, next look at ${new Date(next).toISOString()}`);
       if (signal.aborted) break;
-      if (!report.idle) await looker.tidy();
-      await wakes.wait(Math.max(PAUSE_MIN_MS, next - clock.now()));
+      if (!report.idle) await alive(looker.tidy(), clock, hooks);
+      await alive(wakes.wait(Math.max(AT_ONCE_MS, next - clock.now())), clock, hooks);
     }
   } finally {
     socket?.close();
+    wakes.close();
     try {
       session.save(next);
     } catch (error) {
@@ -207,6 +218,22 @@ function tickWhileLooking(
   };
 }
 
+/**
+ * Shows life while something lasts that is no look: housekeeping (another tree to write, packs to join), or a wait that a server or
+ * the back-off made longer than the time after which an agent is called late.
+ */
+async function alive(work: Promise<void>, clock: Clock, hooks: DaemonHooks): Promise<void> {
+  const begun = clock.monotonic();
+  const life = every(() => {
+    if (clock.monotonic() - begun < LIFE_MAX_MS) hooks.onLife();
+  }, LIFE_EVERY_MS);
+  try {
+    await work;
+  } finally {
+    clearInterval(life);
+  }
+}
+
 function firstSlot({ looker }: Session, now: number): number {
   const { config, host } = looker.view();
   return nextLookAt({ now, intervalMs: config.intervalMs, hostId: host.id, failures: 0, retryAfterMs: null });
@@ -225,20 +252,18 @@ function createWakes(signal: AbortSignal) {
   let woken = false;
   let waiters: Waiter[] = [];
   let stopWaiting = () => {};
-  signal.addEventListener(
-    'abort',
-    () => {
-      stopWaiting();
-      for (const waiter of waiters) waiter(null);
-    },
-    { once: true },
-  );
+  const onAbort = () => {
+    stopWaiting();
+    for (const waiter of waiters) waiter(null);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
   const wake = () => {
     woken = true;
     stopWaiting();
   };
   return {
     wake,
+    close: () => signal.removeEventListener('abort', onAbort),
     wakeAndWait(): Promise<LookReport | null> {
       return new Promise((resolve) => {
         if (waiters.length >= 1_000) return resolve(null);
@@ -268,6 +293,24 @@ function createWakes(signal: AbortSignal) {
   };
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return createWakes(signal).wait(Math.max(PAUSE_MIN_MS, ms));
+const ASK_EVERY_MS = 1_000;
+
+/** Until it is time, or somebody has written host.yaml or called `pullyu look`: he expects that it is read now. */
+async function waitToReopen(ms: number, o: SessionOptions): Promise<void> {
+  const stamp = () => `${stampOfFile(o.paths.hostFile)} ${stampOfFile(join(o.paths.state, 'dirty'))}`;
+  const before = stamp();
+  const end = o.clock.monotonic() + Math.max(AT_ONCE_MS, ms);
+  while (!o.signal.aborted && stamp() === before) {
+    const left = end - o.clock.monotonic();
+    if (left <= 0) return;
+    await delay(Math.min(left, ASK_EVERY_MS), o.signal);
+  }
+}
+
+/** A disk that fails, no descriptor or memory left: the system's word, which may be another one later. Not a defect of ours. */
+function nameSystemError(error: unknown): PullyuError | null {
+  if (!(error instanceof Error) || !('syscall' in error) || errnoOf(error) === null) return null;
+  return new PullyuError('failed', `the system refused what a look needs: ${error.message}`, {
+    cause: error,
+  });
 }

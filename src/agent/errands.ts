@@ -22,10 +22,6 @@ export function createErrands(looker: Looker, wake: () => void, signal: AbortSig
   const waiting: (() => Promise<void>)[] = [];
   let held = false;
   const isBusy = () => held || waiting.length > 0 || looker.openRun() !== null;
-  const aborted = new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    if (signal.aborted) resolve();
-  });
   const add = (errand: () => Promise<void>) => {
     waiting.push(errand);
     wake();
@@ -54,7 +50,7 @@ export function createErrands(looker: Looker, wake: () => void, signal: AbortSig
         add(async () => {
           held = true;
           resolve(true);
-          await Promise.race([released, aborted]);
+          await endOf(released, signal);
           held = false;
         });
       }),
@@ -65,4 +61,17 @@ export function createErrands(looker: Looker, wake: () => void, signal: AbortSig
 
     isHeld: () => held,
   };
+}
+
+/** Or that the agent is told to end. */
+function endOf(released: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+    void released.then(done);
+  });
 }

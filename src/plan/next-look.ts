@@ -33,6 +33,20 @@ export function nextLookAt(input: NextLookInput): number {
   return now + Math.max(wait, asked + Math.floor(fractionOf(hostId) * intervalMs));
 }
 
+/** The first wait of `dueLookAt`: two looks are never closer than this, whatever is due. */
+export const AT_ONCE_MS = 20;
+
+/**
+ * When to look, given that something becomes due at `dueAt`, and no later than `at`. What is due is looked at at once; but what look
+ * after look leaves due (a run that cannot begin, a tree that cannot be written) makes the wait double each time.
+ * @param leftDue So many looks in a row have ended with something due.
+ */
+export function dueLookAt(o: { now: number; at: number; dueAt: number | null; leftDue: number }): number {
+  if (o.dueAt === null) return o.at;
+  if (o.dueAt > o.now) return Math.min(o.at, o.dueAt);
+  return Math.min(o.at, o.now + AT_ONCE_MS * 2 ** Math.min(Math.max(0, o.leftDue - 1), 40));
+}
+
 /** The first slot after `now`. One that is as good as now is passed over: a timer may fire a little early. */
 function nextSlot(now: number, intervalMs: number, hostId: HostId): number {
   const offset = Math.floor(fractionOf(hostId) * intervalMs);

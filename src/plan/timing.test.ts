@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Trigger } from '../model/action.ts';
 import type { HostId } from '../model/ids.ts';
 import { DAY, HOUR, MINUTE, NOW } from './example-values.ts';
-import { type NextLookInput, nextLookAt } from './next-look.ts';
+import { dueLookAt, type NextLookInput, nextLookAt } from './next-look.ts';
 import { retryAt } from './retry.ts';
 import { nextOccurrence, readSchedule } from './schedule.ts';
 
@@ -171,4 +171,13 @@ test('what is remembered of a schedule never changes its answers', () => {
       }
     }),
   );
+});
+
+test('what is due is looked at at once, and what look after look leaves due makes the wait double up to the slot', () => {
+  const look = { now: 1_000, at: 61_000 };
+  expect(dueLookAt({ ...look, dueAt: null, leftDue: 0 })).toBe(61_000);
+  expect(dueLookAt({ ...look, dueAt: 5_000, leftDue: 0 })).toBe(5_000);
+  expect(dueLookAt({ ...look, dueAt: 70_000, leftDue: 0 })).toBe(61_000);
+  const waits = [1, 2, 3, 10, 1_000].map((leftDue) => dueLookAt({ ...look, dueAt: 900, leftDue }) - look.now);
+  expect(waits).toEqual([20, 40, 80, 10_240, 60_000]);
 });
