@@ -22,6 +22,8 @@ const LOCK_WAIT_MS = 10 * 60_000;
 
 export async function runAgent(options: AgentOptions, context: CommandContext): Promise<ExitCode> {
   const { paths, clock, env, signal, out } = context;
+  // A log on a full disk must not end the agent.
+  process.stderr.on('error', () => {});
   let lastLife = clock.now();
   let intervalMs = 60_000;
   const notifier = createNotifier({
