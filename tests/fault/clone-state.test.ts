@@ -15,7 +15,9 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readState } from '../../src/agent/state-file.ts';
 import { type GitServer, startGitServer } from '../../src/demo/git-server.ts';
+import { readJournal } from '../../src/journal/read.ts';
 import { git } from '../support/git.ts';
 import { createHost, type TestHost } from '../support/host.ts';
 import { type Change, createRemote, type Remote } from '../support/repo.ts';
@@ -60,7 +62,9 @@ async function expectHealed(
   const commit = await remote.publish({ ...change, files: { ...say(text).files, ...change.files } });
   const ran = await host.look();
   expect(ran, ran.stdout + ran.stderr).toMatchObject({ code: 0 });
-  expect((await host.status()).repos[0]).toMatchObject({ applied: commit, trouble: null });
+  // As `status` says it, without the cost of asking each time.
+  expect(readJournal(join(host.state, 'journal.log')).applied('it')).toBe(commit);
+  expect(readState(host.state).repos.it?.trouble).toBeNull();
   expect(await commitOfTree(host, remote.bare, [commit])).toBe(commit);
   expect(said(host)).toEqual([...before, text]);
   if (leaks) await host.expectNoLeaks();

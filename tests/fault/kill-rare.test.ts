@@ -26,16 +26,12 @@ const killed = (host: TestHost, args: readonly string[], fault: Fault) =>
 
 describe('a bootstrap that is killed when', () => {
   const STEPS: readonly (readonly [string, Fault])[] = [
-    ['nothing is written yet', killBefore('create host-id.*.tmp')],
     ['the host has its id', killAfter('rename host-id')],
     ['half of host.yaml is written', tear('write etc/pullyu/host.yaml.*.tmp')],
     ['host.yaml is written', killAfter('rename etc/pullyu/host.yaml')],
-    ['the script of the heartbeat is written', killAfter('rename etc/pullyu/heartbeat.sh')],
-    ['the journal is not there yet', killBefore('rename journal.log')],
     ['the journal is there', killAfter('rename journal.log')],
     ['the clone is being fetched', killAfter('spawn git fetch')],
     ['the clone is complete, in its other name', killBefore('rename repos/it/clone.git')],
-    ['the clone has its name', killAfter('rename repos/it/clone.git')],
     ['the first tree is complete', killBefore('rename repos/it/current')],
   ];
   for (const [when, fault] of STEPS) {

@@ -1,4 +1,7 @@
-/** SIGKILL of the agent at every step of a look: the next look completes, and nothing that ended is repeated. */
+/**
+ * SIGKILL of the agent at the steps of a look that matter most: the next look completes, and nothing that ended is repeated.
+ * kill.slow.test.ts does the same at every single step.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Fault, killAfter, killBefore, tear } from '../support/fault.ts';
 import { createKilledHost, type KilledHost } from '../support/killed-host.ts';
@@ -13,35 +16,24 @@ const STEPS: readonly (readonly [string, Fault])[] = [
   ['the lock was taken', killAfter('write lock')],
   ['the remote was asked', killBefore('spawn git version')],
   ['the fetch was begun', killAfter('spawn git fetch')],
-  ['the fetch is over', killBefore('spawn git merge-base')],
   ['the tree was looked through', killAfter('rename repos/it/clone.git/pullyu-scan')],
   ['half of the record of the target is written', tear('write journal.log', TARGET)],
   ['the target is recorded', killAfter('sync journal.log', TARGET)],
-  ['the clone keeps the target', killAfter('rename repos/it/clone.git/refs/pullyu/target')],
   ['the spare slot is marked as being built', killAfter('rename repos/it/trees.json', 1)],
   ['the files of the slot are being written', killAfter('spawn git read-tree')],
-  ['the slot is being synced', killAfter('spawn sync')],
-  ['the slot is not yet marked as complete', killBefore('rename repos/it/trees.json', 2)],
   ['the slot is complete', killAfter('rename repos/it/trees.json', 2)],
   ['the new link lies beside the old one', killAfter('link repos/it/current.new')],
   ['the link was replaced', killAfter('rename repos/it/current')],
-  ['the work is noted as begun', killAfter('rename repos/it/temp/nodeinfo/currentaction.txt')],
   ['the folder of a run is reserved', killAfter('mkdir runs/*')],
   ['half of an intent is written', tear('write journal.log', INTENT)],
   ['the intent is recorded', killAfter('sync journal.log', INTENT)],
-  ['the run is prepared', killBefore('spawn shim')],
   ['the shim was started', killAfter('spawn shim')],
   ['the action is over, its result is not recorded', killBefore('write journal.log', RESULT)],
-  ['half of a result is written', tear('write journal.log', RESULT)],
   ['the result is recorded', killAfter('sync journal.log', RESULT)],
-  ['the shim of a check was started', killAfter('spawn shim', 3)],
-  ['the last action is over, its result is not recorded', killBefore('write journal.log', APPLIED - 1)],
   ['all is done and not yet recorded as applied', killBefore('write journal.log', APPLIED)],
   ['the commit is recorded as applied', killAfter('sync journal.log', APPLIED)],
-  ['the state file lies beside the old one', killBefore('rename state.json')],
   ['the state is written', killAfter('rename state.json')],
   ['an old run folder was removed', killAfter('remove runs/*')],
-  ['the state is written a second time', killAfter('rename state.json', 2)],
 ];
 
 describe('an agent that is killed when', () => {
