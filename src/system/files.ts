@@ -102,8 +102,25 @@ export function readFileOrNull(path: string): string | null {
   }
 }
 
+/** With its parents. One by one: Node's own recursion never ends where the kernel makes no folders, as below /proc. */
 export function makeFolder(path: string, mode = 0o755): void {
-  mkdirSync(path, { recursive: true, mode });
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST' && statSync(path).isDirectory()) return;
+    if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    makeFolder(dirname(path), mode);
+    makeLast(path, mode);
+  }
+}
+
+/** Somebody else may have been faster. */
+function makeLast(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+  }
 }
 
 /** Bytes that we may still write on the file system of `path`. */
@@ -113,7 +130,7 @@ export function freeBytes(path: string): number {
 }
 
 /**
- * Gives a system error of writing its name among our errors (`disk-full`, `read-only`, `no-permission`).
+ * Gives a system error of writing its name among our errors (`disk-full`, `read-only`, `no-permission`). The last one is that of reading too.
  * @returns null for anything else: rethrow that.
  */
 export function namedWriteError(error: unknown, path: string): PullyuError | null {
@@ -131,7 +148,7 @@ export function namedWriteError(error: unknown, path: string): PullyuError | nul
       });
     case 'EACCES':
     case 'EPERM':
-      return new PullyuError('no-permission', `no permission to write ${path}`, {
+      return new PullyuError('no-permission', `no permission to read or write ${path}`, {
         hint: 'run as the user that owns it (root for a system-wide installation)',
         cause: error,
       });
