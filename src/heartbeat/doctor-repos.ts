@@ -1,7 +1,7 @@
 /** The repos: are their remotes reachable, is the clone whole, does `current` lead to a tree? */
 import type { CommitId } from '../model/ids.ts';
 import { shortId } from '../model/ids.ts';
-import type { Result } from '../model/trouble.ts';
+import type { Result, Trouble } from '../model/trouble.ts';
 import { bad, type Finding, good } from './finding.ts';
 
 export interface RemoteFacts {
@@ -19,10 +19,17 @@ export interface RepoFacts {
   readonly clone: 'whole' | 'missing' | 'without-target';
   /** The folder to which `current` leads; null when it leads nowhere. */
   readonly current: string | null;
+  /** What the last look could not go on with; null: nothing. */
+  readonly trouble: Trouble | null;
 }
 
 export function judgeRepos(repos: readonly RepoFacts[]): Finding[] {
-  return repos.flatMap((repo) => [...judgeRemotes(repo), judgeClone(repo), ...judgeTree(repo)]);
+  return repos.flatMap((repo) => [
+    ...judgeRemotes(repo),
+    judgeClone(repo),
+    ...judgeTree(repo),
+    ...judgeTrouble(repo),
+  ]);
 }
 
 function judgeRemotes({ repo, remotes }: RepoFacts): Finding[] {
@@ -61,6 +68,18 @@ function judgeTree({ repo, current, target }: RepoFacts): Finding[] {
       found: '`current` leads nowhere',
       expected: `the tree of ${shortId(target)}`,
       hint: 'the next look puts it back',
+    }),
+  ];
+}
+
+/** A remote that does not answer was judged already, as it is now. */
+function judgeTrouble({ repo, remotes, trouble }: RepoFacts): Finding[] {
+  if (trouble === null || !remotes.some(({ answer }) => answer.ok)) return [];
+  return [
+    bad('fail', `last look at ${repo}`, {
+      found: `${trouble.message} (${trouble.code})`,
+      expected: 'no trouble',
+      hint: trouble.hint ?? 'pullyu look',
     }),
   ];
 }

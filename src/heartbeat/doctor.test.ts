@@ -68,6 +68,7 @@ const repo: RepoFacts = {
   target: commit,
   clone: 'whole',
   current: '/var/lib/pullyu/repos/it/trees/a',
+  trouble: null,
 };
 
 interface Changes {

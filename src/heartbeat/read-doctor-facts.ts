@@ -126,6 +126,7 @@ async function repoFacts(
       config: known.config,
       labels: known.labels,
       journal,
+      troubles: readState(paths.state).repos,
       prober,
       clock,
     });

@@ -1,4 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs';
+import type { RepoState } from '../agent/state-file.ts';
 import { TARGET } from '../git/fetch.ts';
 import type { Prober } from '../git/probe.ts';
 import { runGit } from '../git/run.ts';
@@ -19,6 +20,8 @@ export interface RepoFactsOptions {
   readonly labels: Labels;
   /** null when the journal cannot be read. */
   readonly journal: JournalView | null;
+  /** By repo, as the last look left them. */
+  readonly troubles: Readonly<Record<string, Pick<RepoState, 'trouble'>>>;
   readonly prober: Prober;
   readonly clock: Clock;
 }
@@ -37,7 +40,14 @@ async function readOne(repo: RepoConfig, o: RepoFactsOptions): Promise<RepoFacts
     readClone(at.clone, target),
     ...repo.remotes.map((remote) => readRemote(repo, remote, o)),
   ]);
-  return { repo: repo.name, remotes, target, clone, current: resolveLink(at.current) };
+  return {
+    repo: repo.name,
+    remotes,
+    target,
+    clone,
+    current: resolveLink(at.current),
+    trouble: o.troubles[repo.name]?.trouble ?? null,
+  };
 }
 
 async function readRemote(repo: RepoConfig, remote: string, o: RepoFactsOptions): Promise<RemoteFacts> {
