@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { PullyuError } from '../errors.ts';
 import { TroubleError } from '../git/stderr.ts';
 import { type ActionKey, actionKey } from '../model/action.ts';
-import type { CommitId, RunId } from '../model/ids.ts';
+import { type CommitId, type RunId, shortId } from '../model/ids.ts';
 import type { Step } from '../model/plan.ts';
 import type { RunIntent, RunReason, RunResult } from '../model/run.ts';
 import { runCheck } from '../runner/check.ts';
 import { outputTail } from '../runner/output.ts';
+import { refusedResult } from '../runner/result.ts';
 import { reserveRunFolder } from '../runner/run-files.ts';
 import { isStarted, type RunSpec, type StartedRun } from '../runner/spec.ts';
 import { startRun } from '../runner/start.ts';
@@ -47,6 +48,7 @@ export async function executeSteps(
   const missing = new Set<ActionKey>(due.map((step) => actionKey(step.repo, step.action)));
   const failed = new Set<ActionKey>();
   const checked = new Set<string>();
+  const spoiled = new Set<string>();
   let ran = 0;
   let done = 0;
   for (const [n, step] of due.entries()) {
@@ -64,7 +66,12 @@ export async function executeSteps(
     if (follower === undefined) continue;
     if (!checked.has(step.repo)) {
       checked.add(step.repo);
-      await healTree(follower, step.reason !== 'look');
+      if (!(await healTree(follower, step.reason !== 'look'))) spoiled.add(step.repo);
+    }
+    // Somebody's bytes are in the tree and cannot be put back: nothing of it is executed.
+    if (spoiled.has(step.repo)) {
+      failed.add(key);
+      continue;
     }
     const result = await executeStep(context, step, follower, o);
     ran += 1;
@@ -76,18 +83,23 @@ export async function executeSteps(
   return { ran, failed: failed.size, left: due.length - done };
 }
 
-/** Somebody's edits are put back before anything of the tree is executed. */
-export async function healTree(follower: Follower, force: boolean): Promise<void> {
+/**
+ * Somebody's edits are put back before anything of the tree is executed.
+ * @returns false when they could not be: the trouble is noted.
+ */
+export async function healTree(follower: Follower, force: boolean): Promise<boolean> {
   if (follower.freshTree) {
     follower.freshTree = false;
-    return;
+    return true;
   }
   try {
     const files = await follower.trees.heal({ force });
     if (files.length > 0) follower.noteHealed(files);
+    return true;
   } catch (error) {
     if (!(error instanceof TroubleError)) throw error;
     follower.troubles.set('content', error.trouble);
+    return false;
   }
 }
 
@@ -99,9 +111,17 @@ async function executeStep(
   o: ExecuteOptions,
 ): Promise<'ok' | 'failed' | 'left'> {
   const { journal, clock, emit } = context;
+  const now = clock.now();
+  const intent = intentOf(step, { id: makeRunId(now, clock.random), bootId: context.bootId, now });
   const current = follower.trees.current();
   let tree = current?.path ?? '';
   if (current?.commit !== step.commit) {
+    // History was rewritten, and the clone was made anew since. No damage: it would be replaced for this again and again.
+    if (!(await follower.clone.has(step.commit))) {
+      journal.append({ type: 'started', intent });
+      const note = `expected its commit ${shortId(step.commit)} in the clone, found that the remote has it no more`;
+      return finish(context, intent, refusedResult(intent, note, clock.now()));
+    }
     const other = await follower.trees.checkout(step.commit);
     if (!other.ok) {
       follower.troubles.set('content', other.trouble);
@@ -109,8 +129,6 @@ async function executeStep(
     }
     tree = other.value.path;
   }
-  const now = clock.now();
-  const intent = intentOf(step, { id: makeRunId(now, clock.random), bootId: context.bootId, now });
   const spec = await specOf(context, step, intent, tree, follower, o.view);
   if (step.definition?.check && step.purpose === 'work') {
     const answer = await runCheck(spec, step.definition.check, { clock, signal: context.signal });

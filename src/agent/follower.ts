@@ -38,8 +38,11 @@ export interface Follower {
    * @returns whether this answer needs nothing more: asked again with the same answer, nothing would change.
    */
   bring(answer: ProbeAnswer, view: HostView): Promise<boolean>;
-  /** Makes sure that the tree of the known target is there, also when no remote can be reached. */
-  restore(view: HostView): Promise<void>;
+  /**
+   * Makes sure that the tree of the known target is there, also when no remote can be reached.
+   * @returns false when it could not be written now. Where only a fetch could bring it, there is nothing to do.
+   */
+  restore(view: HostView): Promise<boolean>;
   /** What the planner has to know; null when there is no tree yet. */
   planInput(view: HostView): Promise<RepoInput | null>;
   /** Somebody's edits of the tree were put back. */
@@ -208,8 +211,11 @@ export function createFollower(
 
     async bring(answer, view) {
       let moved = await guarded(() => moveTo(answer, view));
-      // Another remote may be ahead of one that lags.
-      while (!moved.ok && moved.trouble.code === 'lagging' && answeredBy + 1 < repo.remotes.length) {
+      // Another remote may be ahead of one that lags. Then the answer of the first says nothing about the next time.
+      const isBehind = (): boolean =>
+        repo.remotes.length > 1 && !moved.ok && moved.trouble.code === 'lagging';
+      let asksAnew = isBehind();
+      while (isBehind() && answeredBy + 1 < repo.remotes.length) {
         const next = await probeFrom(answeredBy + 1);
         if (!next.ok) break;
         moved = await guarded(() => moveTo(next.value, view));
@@ -219,20 +225,23 @@ export function createFollower(
         state.fetchFailures = 0;
         troubles.set('content', null);
         troubles.set('contact', null);
-        return true;
+        return !asksAnew;
       }
       const area = areaOf(moved.trouble.code);
       const settled = SETTLED.has(moved.trouble.code);
       state.fetchFailures = settled ? 0 : state.fetchFailures + 1;
       troubles.set(area, moved.trouble);
-      return settled;
+      // The known target stays in force, so its tree has to be there.
+      if (settled && !(await follower.restore(view))) asksAnew = true;
+      return settled && !asksAnew;
     },
 
     async restore() {
       const target = journal.target(repo.name);
-      if (target === null || trees.current()?.commit === target || !(await clone.has(target))) return;
+      if (target === null || trees.current()?.commit === target || !(await clone.has(target))) return true;
       const published = await guarded(() => publish(target));
-      if (!published.ok) troubles.set('content', published.trouble);
+      if (!published.ok && !signal.aborted) troubles.set('content', published.trouble);
+      return published.ok;
     },
 
     async planInput(view) {

@@ -102,6 +102,8 @@ export async function createLooker(
 
   const openFollowers = () => {
     const states = { ...known.repos, ...repoStates() };
+    // Of a repo that is gone, or is asked elsewhere now.
+    answers.clear();
     for (const follower of followers.values()) follower.close();
     followers = new Map(
       view.config.repos.map((repo) => [
@@ -124,7 +126,7 @@ export async function createLooker(
     try {
       const fresh = await readHostView(paths, hostId, view);
       // Somebody writes it in place at this moment, or a full disk emptied it.
-      if (fresh !== view && view.config.repos.length > 0 && statSync(paths.hostFile).size === 0) return view;
+      if (fresh !== view && view.config.repos.length > 0 && isEmptyFile(paths.hostFile)) return view;
       brokenConfig = null;
       return fresh;
     } catch (error) {
@@ -298,6 +300,7 @@ export async function createLooker(
         continue;
       }
       settled = false;
+      answers.delete(follower.repo.name);
       await follower.restore(view);
     }
     let plan = await makePlan();
@@ -314,7 +317,10 @@ export async function createLooker(
     const now = clock.now();
     if (now >= idle.checkedAt && now - idle.checkedAt < HEAL_EVERY_MS) return;
     memo = { ...idle, checkedAt: now };
-    for (const follower of followers.values()) await healTree(follower, false);
+    for (const follower of followers.values()) {
+      // What could not be put back is for a whole look: it may have to bring the commit here again.
+      if (!(await healTree(follower, false))) memo = null;
+    }
   };
 
   const exitCodeOf = (plan: Plan): ExitCode => {
@@ -459,6 +465,11 @@ export async function createLooker(
       for (const follower of followers.values()) follower.close();
     },
   };
+}
+
+/** One that is gone is none: an editor may be replacing it. */
+function isEmptyFile(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.size === 0;
 }
 
 /** Either makes the next look come later. */

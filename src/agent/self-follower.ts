@@ -208,6 +208,7 @@ export function createSelfFollower(
     async restore() {
       const read = await guarded(self.readHead);
       if (read.ok) head = read.value;
+      return read.ok;
     },
 
     async planInput(view) {

@@ -183,11 +183,14 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
       // Of a script's git that was killed: they would stop the git of the next script.
       sweepLocks(slot.gitDir);
       const headMoved = !hasSlotHead(slot, now.commit);
-      const found = await guarded(() => restore(slot, now.commit));
-      if (!found.ok) {
-        if (isCloneTrouble(found.trouble)) clone.reportDamage(found.trouble);
-        throw new TroubleError(found.trouble);
+      let found = await guarded(() => restore(slot, now.commit));
+      if (!found.ok && isCloneTrouble(found.trouble)) {
+        clone.reportDamage(found.trouble);
+        found = await guarded(() => restore(slot, now.commit));
+        // An object that is not there any more: only the next fetch helps.
+        if (!found.ok && isCloneTrouble(found.trouble)) clone.reportDamage(found.trouble);
       }
+      if (!found.ok) throw new TroubleError(found.trouble);
       if (headMoved) writeSlotHead(slot, now.commit);
       const checked = { at: o.clock.now(), costMs: o.clock.monotonic() - begun };
       writeFileAtomic(stamp, JSON.stringify(checked), { durable: false });

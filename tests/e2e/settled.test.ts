@@ -1,0 +1,108 @@
+/** What a look calls settled, and does not ask again: never more than it knows. */
+import {
+  chmodSync,
+  cpSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { git } from '../support/git.ts';
+import { createHost } from '../support/host.ts';
+import { createRemote } from '../support/repo.ts';
+import { said, say, sayRepository } from '../support/say.ts';
+import { tempFolder } from '../support/temp.ts';
+
+test('a first remote that stays behind does not hide what the second has', async () => {
+  using remote = await createRemote();
+  using folder = tempFolder('mirror');
+  const mirror = join(folder.path, 'it.git');
+  await remote.publish(sayRepository('one'));
+  await using host = createHost({ repos: { it: { remotes: [mirror, remote.bare], track: 'main' } } });
+  cpSync(remote.bare, `${mirror}.away`, { recursive: true });
+  await remote.publish(say('two'));
+  expect((await host.look()).code).toBe(0);
+  renameSync(`${mirror}.away`, mirror);
+  expect((await host.look()).code).toBe(0);
+  expect((await host.look()).code).toBe(0);
+  await remote.publish(say('three'));
+  expect((await host.look()).code).toBe(0);
+  expect(said(host)).toEqual(['two', 'three']);
+});
+
+test('a commit that is refused does not keep a lost tree of the last valid one away', async () => {
+  using remote = await createRemote();
+  await remote.publish(sayRepository('one'));
+  await using host = createHost({ repos: { it: remote.bare } });
+  await host.look();
+  const current = join(host.state, 'repos/it/current');
+  rmSync(current);
+  await remote.publish({ files: { 'pullyu.yaml': 'actions: {say: {runn: say.sh}}\n' } });
+  expect((await host.look()).code).toBe(2);
+  expect(statSync(join(current, 'say.sh')).isFile()).toBe(true);
+  await host.run(['redo', 'say']);
+  await host.look();
+  expect(said(host)).toEqual(['one', 'one']);
+});
+
+test('an edited script that cannot be put back is not executed', async () => {
+  using remote = await createRemote();
+  await remote.publish(sayRepository('one'));
+  await using host = createHost({ repos: { it: remote.bare } });
+  await host.look();
+  const blob = (await git(['-C', remote.work, 'rev-parse', 'HEAD:say.sh'])).trim();
+  await loseObject(join(host.state, 'repos/it/clone.git'), blob);
+  const script = join(host.state, 'repos/it/current/say.sh');
+  writeFileSync(script, '#!/bin/sh\necho evil >> "$PULLYU_STATE_DIR/said"\n');
+  chmodSync(script, 0o755);
+  await host.run(['redo', 'say']);
+  renameSync(remote.bare, `${remote.bare}.away`);
+  expect((await host.look()).code).not.toBe(0);
+  expect(said(host)).toEqual(['one']);
+  renameSync(`${remote.bare}.away`, remote.bare);
+  await host.look();
+  expect((await host.look()).code).toBe(0);
+  expect(said(host)).toEqual(['one', 'one']);
+});
+
+test('an undo whose commit the remote has no more is refused, and the clone stays', async () => {
+  using remote = await createRemote();
+  const withUndo = 'actions:\n  say: {run: say.sh, paths: [text], undo: undo.sh}\n';
+  await remote.publish({
+    ...sayRepository('one'),
+    files: { 'pullyu.yaml': withUndo, text: 'one\n' },
+    scripts: { 'say.sh': '#!/bin/sh\n', 'undo.sh': '#!/bin/sh\n' },
+  });
+  await using host = createHost({ repos: { it: remote.bare } });
+  await host.look();
+  await remote.git('checkout', '--quiet', '--orphan', 'another');
+  await remote.commit({ files: { 'pullyu.yaml': 'actions: {}\n' }, delete: ['say.sh', 'undo.sh'] });
+  await remote.git('branch', '--move', '--force', 'main');
+  const commit = await remote.forcePush();
+  await git(['-C', remote.bare, 'gc', '--quiet', '--prune=now']);
+  rmSync(join(host.state, 'repos/it/clone.git'), { recursive: true });
+  await host.run(['accept', commit]);
+  expect((await host.look()).code).toBe(1);
+  await host.look();
+  expect((await host.history())[0]).toMatchObject({ action: 'say', outcome: 'refused' });
+  const { repos } = await host.status();
+  expect(repos[0]?.trouble).toBeNull();
+  expect(readdirSync(join(host.state, 'repos/it'))).not.toContain('clone.suspect');
+});
+
+/** Of a clone: all other objects stay, as loose ones. */
+async function loseObject(clone: string, id: string): Promise<void> {
+  const pack = join(clone, 'objects/pack');
+  using aside = tempFolder('packs');
+  for (const name of readdirSync(pack)) {
+    cpSync(join(pack, name), join(aside.path, name));
+    rmSync(join(pack, name));
+  }
+  for (const name of readdirSync(aside.path).filter((one) => one.endsWith('.pack')))
+    await git(['-C', clone, 'unpack-objects', '-q'], { input: readFileSync(join(aside.path, name)) });
+  rmSync(join(clone, 'objects', id.slice(0, 2), id.slice(2)));
+}
