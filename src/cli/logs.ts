@@ -1,8 +1,9 @@
 /** `pullyu logs ACTION`: the output of its last run, harmless to a terminal. */
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { journalStamp } from '../agent/memo.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
-import { readJournal } from '../journal/read.ts';
+import { type JournalView, readJournal } from '../journal/read.ts';
 import { printable } from '../model/printable.ts';
 import type { Run } from '../model/run.ts';
 import { delay } from '../system/clock.ts';
@@ -42,18 +43,24 @@ export async function runLogs(
   try {
     const copy = copier(fd, out.isTerminal, (text) => out.write(text));
     let ended = run.result !== null;
+    let stamp = '';
     copy();
     while (options.follow === true && !ended && !signal.aborted) {
       await delay(FOLLOW_EVERY_MS, signal);
-      ended = readJournal(journalFile)
-        .openRuns()
-        .every((intent) => intent.id !== run.intent.id);
+      // It may be megabytes: read again only when it was written.
+      const now = journalStamp(journalFile);
+      ended = now !== stamp && !isOpen(readJournal(journalFile), run);
+      stamp = now;
       copy();
     }
   } finally {
     closeSync(fd);
   }
   return EXIT.ok;
+}
+
+function isOpen(journal: JournalView, run: Run): boolean {
+  return journal.openRuns().some((intent) => intent.id === run.intent.id);
 }
 
 function findRun(text: string, runs: readonly Run[]): Run {
