@@ -27,9 +27,19 @@ test('a file that is no request is handed over as none, so that it does not stay
   postRequest(folder, { type: 'resume' }, '001');
   writeFileSync(join(folder, 'inbox/002.json'), 'rubbish');
   writeFileSync(join(folder, 'inbox/003.json'), '{"type":"reformat"}');
-  const [, rubbish, unknown] = readRequests(folder);
+  const partial = [
+    { type: 'redo', repo: 'it' },
+    { type: 'pause', reason: 'r', since: 1, until: 'tomorrow' },
+    { type: 'done', intent: { id: 'one' }, result: { id: 'one' } },
+    { type: 'done' },
+  ];
+  for (const [n, text] of partial.entries())
+    writeFileSync(join(folder, `inbox/01${n}.json`), JSON.stringify(text));
+  const [, rubbish, unknown, ...others] = readRequests(folder);
   expect(rubbish!.request).toBeNull();
   expect(recordsOfRequest(unknown!.request!)).toEqual([]);
+  expect(others.flatMap(({ request }) => recordsOfRequest(request!))).toEqual([]);
+  expect(others).toHaveLength(partial.length);
 });
 
 test('every request has its records', () => {

@@ -4,7 +4,7 @@
  */
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { JournalRecord } from '../journal/record.ts';
+import { type JournalRecord, readRecord } from '../journal/record.ts';
 import type { CommitId } from '../model/ids.ts';
 import type { RunIntent, RunResult } from '../model/run.ts';
 import { makeFolder, readFileOrNull, writeFileAtomic } from '../system/files.ts';
@@ -63,8 +63,16 @@ export function dropRequest(pending: PendingRequest): void {
   rmSync(pending.file, { force: true });
 }
 
-/** The journal records that carry a request out, in their order; none for a request that we do not know. */
+/**
+ * The journal records that carry a request out, in their order; none for what is not a whole request of ours: the journal must
+ * never get what it cannot read again.
+ */
 export function recordsOfRequest(request: Request): readonly JournalRecord[] {
+  const records = recordsOf(request);
+  return records.every((record) => typeof readRecord(record) !== 'string') ? records : [];
+}
+
+function recordsOf(request: Request): readonly JournalRecord[] {
   switch (request.type) {
     case 'redo':
       return [{ type: 'redo', repo: request.repo, action: request.action }];
@@ -75,6 +83,7 @@ export function recordsOfRequest(request: Request): readonly JournalRecord[] {
     case 'accept':
       return [{ type: 'accepted', repo: request.repo, commit: request.commit }];
     case 'done':
+      if (request.intent?.id !== request.result?.id) return [];
       return [
         { type: 'started', intent: request.intent },
         { type: 'finished', result: request.result },
