@@ -1,4 +1,4 @@
-// Installs the Debian packages that the tests use, when root: `node scripts/debian.mjs [--bench]`. Quick when all is there.
+// Installs the Debian packages that the tests use, when root: `node scripts/debian.mjs [--slow] [--bench]`. Quick when all is there.
 // Starts no service. Not root or no Debian: says what is missing and which tests are skipped for it.
 import { spawnSync } from 'node:child_process';
 import {
@@ -24,6 +24,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const unpacked = join(root, 'node_modules/.cache/debian');
 const lists = [
   'debian-packages.txt',
+  ...(process.argv.includes('--slow') ? ['debian-packages-slow.txt'] : []),
   ...(process.argv.includes('--bench') ? ['debian-packages-bench.txt'] : []),
 ];
 const wanted = lists.flatMap((list) => readList(join(root, 'scripts', list)));

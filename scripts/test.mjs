@@ -8,6 +8,7 @@ const slow = process.argv.includes('--slow');
 const filters = process.argv.slice(2).filter((word) => word !== '--slow');
 
 step('scripts/setup.mjs', '--quiet', '--debian');
+if (slow) step('scripts/debian.mjs', '--slow');
 if (filters.length === 0) step('scripts/check.mjs');
 step(
   'node_modules/vitest/vitest.mjs',
