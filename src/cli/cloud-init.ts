@@ -44,6 +44,15 @@ export async function runCloudInit(
     packages: options.packages ?? defaultPackages,
     knownHosts: options.knownHosts === undefined ? null : readKnownHosts(options.knownHosts),
   };
+  if (!/[:/$]/.test(url) || /^\.{1,2}\//.test(url)) {
+    throw new PullyuError(
+      'usage',
+      `expected a URL that the new machine can reach, found ${JSON.stringify(url)}`,
+      {
+        hint: 'such as pullyu cloud-init https://git.example.com/it.git',
+      },
+    );
+  }
   if (options.cloudformation) context.write(renderCloudFormation(wanted, context.json ? 'json' : 'yaml'));
   else {
     const userData = renderCloudConfig(wanted);

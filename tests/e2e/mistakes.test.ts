@@ -35,6 +35,12 @@ test.each([
   ],
   ['--root after the command', ['status', '--root', '/tmp'], 2, /hint: --root DIR stands before the command/],
   ['a label without its value', ['bootstrap', '/', '--label', 'part'], 2, /expected key=value, found "part"/],
+  [
+    'a folder for a machine that cannot see it',
+    ['cloud-init', './it'],
+    2,
+    /expected a URL that the new machine can reach/,
+  ],
   ['a command that is misspelt', ['bootsrap', '/'], 2, /Did you mean bootstrap\?/],
 ] as const)('%s is told', async (_, args, code, says) => {
   using folder = tempFolder('mistake');
