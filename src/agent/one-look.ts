@@ -1,5 +1,6 @@
 /** One look by this process, from the lock to the state file. */
 import { EXIT, type ExitCode } from '../errors.ts';
+import type { Step } from '../model/plan.ts';
 import { nextLookAt } from '../plan/next-look.ts';
 import { delay } from '../system/clock.ts';
 import { type Lock, readLockHolder } from '../system/lock.ts';
@@ -10,11 +11,11 @@ import type { LookAnswer } from './socket.ts';
 
 type OneLookOptions = Omit<SessionOptions, 'mode'>;
 
-/** For the holder of the lock. */
+/** For the holder of the lock. `held`: what a pause keeps from running; none when the look was idle. */
 export async function lookOnce(
   lock: Lock,
   o: OneLookOptions,
-): Promise<{ exitCode: ExitCode; idle: boolean }> {
+): Promise<{ exitCode: ExitCode; idle: boolean; held: readonly Step[] }> {
   const session = await openSession(lock, { ...o, mode: 'look' });
   try {
     const report = await session.looker.look();
@@ -25,7 +26,8 @@ export async function lookOnce(
       // Housekeeping may have written the journal anew.
       session.save(next);
     }
-    return { exitCode: report.exitCode, idle: report.idle };
+    const held = report.plan?.steps.filter((step) => step.reason === 'paused') ?? [];
+    return { exitCode: report.exitCode, idle: report.idle, held };
   } finally {
     session.close();
   }

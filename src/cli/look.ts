@@ -28,18 +28,22 @@ export async function runLook(options: LookOptions, context: CommandContext): Pr
   try {
     const events: AgentEvent[] = [];
     const emit = options.json ? (event: AgentEvent) => void events.push(event) : printEvents(context.out);
-    const { exitCode, idle } = await lookOnce(lock, { paths, env, clock, signal, emit });
+    const { exitCode, idle, held } = await lookOnce(lock, { paths, env, clock, signal, emit });
     if (options.json)
       context.out.json({ idle, exitCode, events: JSON.parse(JSON.stringify(events, isoTimes)) });
-    else if (options.heartbeat !== true) context.out.line(summary(idle, exitCode));
+    else if (options.heartbeat !== true) {
+      for (const step of held) context.out.line(`${step.repo}: ${step.sentence}`);
+      context.out.line(summary(idle, exitCode, held.length));
+    }
     return exitCode;
   } finally {
     lock.release();
   }
 }
 
-function summary(idle: boolean, exitCode: ExitCode): string {
+function summary(idle: boolean, exitCode: ExitCode, held: number): string {
   if (exitCode !== EXIT.ok) return 'looked: not all is well, see `pullyu status`';
+  if (held > 0) return 'looked: paused, `pullyu resume` ends it';
   return idle ? 'looked: nothing to do' : 'looked: all is well';
 }
 

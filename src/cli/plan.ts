@@ -167,16 +167,18 @@ function planJson({ plan, unreal }: Shown): PlanJson {
 
 function printPlan({ plan, heading, notices }: Shown, all: boolean, { out }: CommandContext): void {
   const due = plan.steps.filter((step) => step.due);
-  const resting = plan.steps.filter((step) => !step.due);
+  const held = plan.steps.filter((step) => step.reason === 'paused');
+  const resting = plan.steps.filter((step) => !step.due && step.reason !== 'paused');
   const several = new Set(plan.steps.map((step) => step.repo)).size > 1;
   const line = (step: Step) => (several ? `${step.repo}: ${step.sentence}` : step.sentence);
   if (heading !== null) out.line(out.bold(heading));
   for (const step of due) out.line(line(step));
-  if (due.length === 0) out.line('nothing is due');
+  for (const step of held) out.line(out.yellow(line(step)));
+  if (due.length + held.length === 0) out.line('nothing is due');
   if (all) for (const step of resting) out.line(out.dim(line(step)));
   else if (resting.length > 0)
     out.line(out.dim(`${resting.length} ${resting.length === 1 ? 'rests' : 'rest'}; --all says why`));
-  if (due.length === 0 && plan.nextDueAt !== null)
+  if (due.length + held.length === 0 && plan.nextDueAt !== null)
     out.line(out.dim(`the next one may become due at ${formatTime(plan.nextDueAt)}`));
   for (const notice of notices) out.notice(notice);
 }

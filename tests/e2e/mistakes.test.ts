@@ -109,3 +109,18 @@ test('logs of a run that was refused say why, not that they are gone', async () 
   expect(logs.code).toBe(1);
   expect(logs.stderr).toMatch(/was refused before it began: .*shop\/deploi\.sh/);
 });
+
+test('a pause that holds work back is told by look and by plan, not passed over as "all is well"', async () => {
+  using remote = await createRemote();
+  await using host = createHost({ repos: { it: remote.bare } });
+  const yaml = 'actions: {shop: {run: [true], paths: [shop]}}\n';
+  await remote.publish({ files: { 'pullyu.yaml': yaml, 'shop/a': '1' } });
+  await host.look();
+  await host.run(['pause', '--for', '1h', '--reason', 'disk swap']);
+  await remote.publish({ files: { 'shop/a': '2' } });
+  const held = /shop: is paused until .* \(disk swap\); without the pause it runs/;
+  const look = await host.look();
+  expect(look.stdout).toMatch(held);
+  expect(look.stdout).toMatch(/looked: paused/);
+  expect((await host.run(['plan'])).stdout).toMatch(held);
+});
