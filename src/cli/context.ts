@@ -13,11 +13,20 @@ export interface CommandContext {
   readonly signal: AbortSignal;
 }
 
+/** A shell may stand in a folder that was removed: its name, so that a path which is relative to it is what is not found. */
+function workingFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return process.env.PWD ?? '/';
+  }
+}
+
 export function createContext(root: string | undefined, signal: AbortSignal): CommandContext {
   return {
     paths: decidePaths(root, process.env, process.getuid?.() ?? 0),
     env: process.env,
-    cwd: process.cwd(),
+    cwd: workingFolder(),
     clock: systemClock,
     out: createTerminal(),
     signal,
