@@ -1,0 +1,35 @@
+// npm run bench: the figures of docs/performance.md (6 to 8 minutes). `npm run bench -- --quick`: a tenth of it, nothing is written.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const folder = mkdtempSync(join(root, 'node_modules/.pullyu-bench-'));
+process.env.PULLYU_TEST_BIN ??= join(root, 'bin/pullyu');
+try {
+  const outfile = join(folder, 'bench.mjs');
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['tests/bench/main.ts'],
+    outfile,
+    bundle: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    logLevel: 'warning',
+    // What the bench shares with the tests comes without their runner.
+    plugins: [
+      {
+        name: 'no-runner',
+        setup: ({ onResolve }) =>
+          onResolve({ filter: /^vitest$/ }, () => ({ path: 'vitest', external: true, sideEffects: false })),
+      },
+    ],
+  });
+  const { runBench } = await import(pathToFileURL(outfile).href);
+  process.exitCode = await runBench({ checkout: root, quick: process.argv.includes('--quick') });
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,169 @@
+/** `npm run bench`: everything is made, measured side by side, told, and removed again. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../../src/system/files.ts';
+import { tempFolder } from '../support/temp.ts';
+import { measureApply, measurePlans } from './change.ts';
+import { type Bar, type Group, renderChart } from './chart.ts';
+import { measureCommands, measureDaemons } from './idle.ts';
+import { median } from './measure.ts';
+import { measureReactions } from './reaction.ts';
+import { REMOTE_NAMES, type RemoteName, type Sizes } from './remotes.ts';
+import { type Report, renderReport, targetRow } from './report.ts';
+import { createScene, type Scene } from './scene.ts';
+import { findTargets } from './targets.ts';
+
+interface Size {
+  readonly sizes: Sizes;
+  readonly rounds: number;
+  readonly ansibleRounds: number;
+  readonly reactions: number;
+  readonly windows: number;
+  readonly windowMs: number;
+}
+
+const FULL: Size = {
+  sizes: { files: 100_000, refs: 10_000, actions: 1_000 },
+  rounds: 15,
+  ansibleRounds: 3,
+  reactions: 5,
+  windows: 7,
+  windowMs: 5_000,
+};
+const QUICK: Size = {
+  sizes: { files: 10_000, refs: 1_000, actions: 100 },
+  rounds: 5,
+  ansibleRounds: 2,
+  reactions: 2,
+  windows: 3,
+  windowMs: 3_000,
+};
+const INTERVAL_MS = 100;
+const BEGIN = '<!-- figures: written by `npm run bench` -->';
+const END = '<!-- end of figures -->';
+
+/** @param o.quick Tenths of everything, and nothing is written. @returns the exit code: a target that was missed is told, not failed. */
+export async function runBench(o: { readonly checkout: string; readonly quick: boolean }): Promise<number> {
+  const size = o.quick ? QUICK : FULL;
+  const begun = performance.now();
+  const say = (text: string) =>
+    console.log(`bench: ${((performance.now() - begun) / 1000).toFixed(0).padStart(4)} s  ${text}`);
+  using folder = tempFolder('bench');
+  await using scene = await createScene(folder.path, { checkout: o.checkout, sizes: size.sizes, say });
+  if (scene.remotes.small.ansiblePull === null)
+    say('ansible-pull is missing, so it is skipped; hint: as root, node scripts/debian.mjs --bench');
+  const commands = await measureCommands(scene, { ...size, say });
+  const daemons = await measureDaemons(scene, {
+    checkout: o.checkout,
+    intervalMs: INTERVAL_MS,
+    windows: size.windows,
+    windowMs: size.windowMs,
+    say,
+  });
+  const reactions = await measureReactions(scene, {
+    rounds: size.reactions,
+    ansibleRounds: Math.ceil(size.reactions / 3),
+    say,
+  });
+  const apply = await measureApply(scene, { rounds: size.rounds, say });
+  const plans = await measurePlans(scene, { rounds: size.reactions, say });
+  const report: Report = {
+    commands,
+    daemons,
+    reactions,
+    apply,
+    plans,
+    sizes: size.sizes,
+    firstLookS: perRemote((name) => scene.remotes[name].firstLookS),
+    conditions: conditionsOf(scene, size, daemons.looks),
+  };
+  const text = renderReport(report);
+  console.log(`\n${text}\n`);
+  for (const target of findTargets(report)) {
+    const [sentence, found, most, verdict] = targetRow(target);
+    console.log(`${verdict === 'reached' ? 'reached' : 'MISSED '}  ${found} of at most ${most}: ${sentence}`);
+  }
+  if (o.quick)
+    console.log('\nbench: docs/performance.md is written by the whole bench only (without --quick)');
+  else write(o.checkout, text, report);
+  return 0;
+}
+
+function perRemote<T>(of: (name: RemoteName) => T): Record<RemoteName, T> {
+  return Object.fromEntries(REMOTE_NAMES.map((name) => [name, of(name)])) as Record<RemoteName, T>;
+}
+
+function conditionsOf(scene: Scene, size: Size, looks: number): string[] {
+  const said = (file: string, ...args: string[]) =>
+    execFileSync(file, args, { encoding: 'utf8', timeout: 30_000 }).trim().split('\n')[0]!;
+  const { ansiblePull } = scene.remotes.small;
+  const models = cpus();
+  return [
+    `${new Date().toISOString().slice(0, 10)}; ${models.length} cores (${models[0]?.model.trim() ?? 'unknown'}), Linux ${said('uname', '-r')}, shared with other work`,
+    `Node ${process.version}, ${said('git', '--version')}, ${ansiblePull === null ? 'no ansible-pull' : said(ansiblePull[0]!, '--version')}`,
+    `Git server on the same machine, over http: ${scene.server.name}`,
+    `Medians of ${size.rounds} rounds in turns (ansible-pull: ${size.ansibleRounds}); daemons: ${size.windows} windows of ${size.windowMs / 1000} s, all at the same time, one look each ${INTERVAL_MS} ms, ${looks.toLocaleString('en-US')} requests counted by the server`,
+  ];
+}
+
+/** Between the marks; the words around them are somebody's. */
+function write(checkout: string, text: string, report: Report): void {
+  const page = join(checkout, 'docs/performance.md');
+  const before = readFileSync(page, 'utf8');
+  const begin = before.indexOf(BEGIN);
+  const end = before.indexOf(END);
+  if (begin === -1 || end < begin) throw new Error(`expected "${BEGIN}" and "${END}" in ${page}`);
+  writeFileAtomic(page, `${before.slice(0, begin)}${BEGIN}\n\n${text}\n\n${before.slice(end)}`, {
+    durable: false,
+  });
+  writeFileSync(join(checkout, 'docs/performance-idle.svg'), renderIdleChart(report));
+  writeFileSync(join(checkout, 'docs/performance-reaction.svg'), renderReactionChart(report));
+}
+
+function renderIdleChart({ commands, daemons, sizes }: Report): string {
+  const groups = REMOTE_NAMES.map((name): Group => {
+    const cpu = (command: keyof (typeof commands)[RemoteName]) =>
+      median(commands[name][command].map((cost) => cost.cpuMs));
+    return {
+      title: titleOf(name, sizes),
+      bars: bars([
+        ['pullyu agent', median(daemons.look[name]), true],
+        ['pullyu look', cpu('oneShot'), true],
+        ['git ls-remote', cpu('lsRemote'), false],
+        ['shell loop', cpu('shellLoop'), false],
+        ['ansible-pull', cpu('ansiblePull'), false],
+      ]),
+    };
+  });
+  return renderChart('Processor time of an idle look', 'milliseconds', groups);
+}
+
+function renderReactionChart({ reactions, sizes }: Report): string {
+  const groups = REMOTE_NAMES.map((name): Group => {
+    const of = reactions[name];
+    return {
+      title: titleOf(name, sizes),
+      bars: bars([
+        ['pullyu agent, woken', median(of.woken), true],
+        ['pullyu agent, each 200 ms', median(of.interval), true],
+        ['pullyu look, at once', median(of.oneShot), true],
+        ['shell loop, at once', median(of.shellLoop), false],
+        ['ansible-pull, at once', median(of.ansiblePull), false],
+      ]),
+    };
+  });
+  return renderChart('From the end of a push to the first line of the script', 'milliseconds', groups);
+}
+
+function bars(all: readonly [label: string, value: number, isOurs: boolean][]): Bar[] {
+  // Of what was skipped there is no median; a logarithm wants more than nothing.
+  return all
+    .filter(([, value]) => Number.isFinite(value))
+    .map(([label, value, isOurs]) => ({ label, value: Math.max(value, 0.01), isOurs }));
+}
+
+function titleOf(name: RemoteName, sizes: Sizes): string {
+  return name === 'small' ? 'a small repository' : `${sizes[name].toLocaleString('en-US')} ${name}`;
+}
