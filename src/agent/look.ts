@@ -27,7 +27,7 @@ import { repoPaths } from '../system/paths.ts';
 import type { AgentContext, HostView } from './context.ts';
 import { awaitRun, executeSteps, healTree, recordResult } from './execute.ts';
 import { createFollower, type Follower } from './follower.ts';
-import { readHostView } from './host-view.ts';
+import { describeBrokenConfig, readHostView } from './host-view.ts';
 import { createMarkers } from './markers.ts';
 import { type IdleMemo, isIdle, journalStamp } from './memo.ts';
 import { dropRequest, readRequests, recordsOfRequest } from './requests.ts';
@@ -85,6 +85,8 @@ export async function createLooker(
     repos: Readonly<Record<string, RepoState>>;
     lastLookAt?: number | null;
     view?: HostView;
+    /** What was said already about a host.yaml that is not valid. */
+    brokenConfig?: string | null;
   },
 ): Promise<Looker> {
   const { paths, journal, clock, emit, signal, bootId } = context;
@@ -96,7 +98,7 @@ export async function createLooker(
   let open: StartedRun | null = null;
   /** The answers that the trees stand for, and newer ones that were seen while an action ran. */
   let newer = false;
-  let brokenConfig: string | null = null;
+  let brokenConfig: string | null = known.brokenConfig ?? null;
   let lastLookAt: number | null = known.lastLookAt ?? null;
   const answers = new Map<string, CommitId>();
 
@@ -131,14 +133,9 @@ export async function createLooker(
       return fresh;
     } catch (error) {
       if (!(error instanceof PullyuError)) throw error;
-      if (brokenConfig !== error.message) {
-        const [first] = error.lines;
-        emit({
-          type: 'warning',
-          text: `${error.message}; the configuration before stays in force${first ? `: ${first}` : ''}`,
-        });
-      }
-      brokenConfig = error.message;
+      const text = describeBrokenConfig(error);
+      if (brokenConfig !== text) emit({ type: 'warning', text });
+      brokenConfig = text;
       return view;
     }
   };
@@ -338,7 +335,8 @@ export async function createLooker(
     const states = [...followers.values()];
     return {
       idle,
-      exitCode,
+      // What is asked of the host is not what it does.
+      exitCode: brokenConfig !== null && exitCode === EXIT.ok ? EXIT.usage : exitCode,
       nextDueAt: memo?.nextDueAt ?? null,
       failures: Math.max(0, ...states.map((follower) => failuresOf(follower.state()))),
       retryAfterMs: states.reduce<number | null>((most, follower) => {

@@ -9,7 +9,7 @@ import { type Clock, readBootId } from '../system/clock.ts';
 import { type Lock, type LockHolder, readLockHolder, tryLock } from '../system/lock.ts';
 import type { Paths } from '../system/paths.ts';
 import type { AgentContext } from './context.ts';
-import { readHostView } from './host-view.ts';
+import { describeBrokenConfig, readValidView } from './host-view.ts';
 import { ensureIdentity } from './identity.ts';
 import { createLooker, type Looker } from './look.ts';
 import { readMemo, writeMemo } from './memo.ts';
@@ -49,7 +49,9 @@ export function takeLock(paths: Paths, mode: string): { lock: Lock } | { holder:
 export async function openSession(lock: Lock, o: SessionOptions): Promise<Session> {
   const { paths, clock, env, emit, signal } = o;
   const id = ensureIdentity(paths.state);
-  const view = await readHostView(paths, id, null);
+  const { view, problem } = await readValidView(paths, id);
+  const brokenConfig = problem === null ? null : describeBrokenConfig(problem);
+  if (brokenConfig !== null) emit({ type: 'warning', text: brokenConfig });
   // The holder before us died in the middle: its git children may still write into our clones.
   if (lock.unclean !== null && sweepAfterDeath(paths.state) > 0) {
     emit({ type: 'warning', text: 'git processes of an agent that died were ended' });
@@ -76,7 +78,7 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
   // After a death the first look is a whole one, so that housekeeping follows it.
   let savedMemo = lock.unclean === null ? readMemo(paths.state) : null;
   const { repos, lastLookAt } = readState(paths.state);
-  const looker = await createLooker(context, id, { memo: savedMemo, repos, lastLookAt, view });
+  const looker = await createLooker(context, id, { memo: savedMemo, repos, lastLookAt, view, brokenConfig });
   const state = (nextLookAt: number | null): AgentState => ({
     version: 1,
     pid: process.pid,

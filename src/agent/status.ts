@@ -19,7 +19,7 @@ import { isAlive } from '../system/processes.ts';
 import { filesOfCommit, readActions } from './actions.ts';
 import { createActionsCache } from './actions-cache.ts';
 import type { HostView } from './context.ts';
-import { readHostView } from './host-view.ts';
+import { readValidView } from './host-view.ts';
 import { readIdentity } from './identity.ts';
 import { readOwnSideTrouble } from './own-side.ts';
 import { readRepoInput } from './repo-input.ts';
@@ -30,6 +30,8 @@ import { type AgentState, readState } from './state-file.ts';
 
 export interface HostPicture {
   readonly view: HostView;
+  /** Why host.yaml is not in force as it is; null when it is. */
+  readonly problem: PullyuError | null;
   readonly journal: JournalView;
   readonly state: AgentState;
   /** Who holds the lock and is alive. */
@@ -48,7 +50,7 @@ export async function readPicture(paths: Paths, clock: Clock): Promise<HostPictu
       hint: 'pullyu bootstrap URL',
     });
   }
-  const view = await readHostView(paths, id, null);
+  const { view, problem } = await readValidView(paths, id);
   const found = readLockHolder(lockFile(paths));
   const holder = found !== null && isAlive(found) ? found : null;
   const live =
@@ -58,6 +60,7 @@ export async function readPicture(paths: Paths, clock: Clock): Promise<HostPictu
   const now = clock.now();
   return {
     view,
+    problem,
     journal,
     state: live?.state ?? readState(paths.state),
     holder,

@@ -1,5 +1,5 @@
 /** `look --heartbeat`: what cron's call has to do before it looks. */
-import { readHostView } from '../agent/host-view.ts';
+import { readValidView } from '../agent/host-view.ts';
 import { ensureIdentity } from '../agent/identity.ts';
 import { readState } from '../agent/state-file.ts';
 import { keepHeartbeat } from '../heartbeat/keep.ts';
@@ -8,7 +8,7 @@ import { heartbeatContext } from './heartbeat-context.ts';
 
 /** @returns whether a look is to be made by this process. */
 export async function takeDuty(context: CommandContext): Promise<boolean> {
-  const view = await readHostView(context.paths, ensureIdentity(context.paths.state), null);
+  const { view } = await readValidView(context.paths, ensureIdentity(context.paths.state));
   const duty = await keepHeartbeat(
     { intervalMs: view.config.intervalMs, say: (text) => context.out.line(text) },
     heartbeatContext(context),

@@ -1,4 +1,6 @@
 /** `pullyu status`: the host on one screen. */
+
+import { describeBrokenConfig } from '../agent/host-view.ts';
 import { type HostPicture, hostState, readPicture, readPlan } from '../agent/status.ts';
 import { openTries } from '../agent/try.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
@@ -24,6 +26,8 @@ export interface StatusJson {
     readonly id: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly state: string;
+    /** What is wrong with host.yaml; the one before stays in force. */
+    readonly trouble: string | null;
   };
   readonly agent: {
     readonly version: string;
@@ -97,7 +101,13 @@ export function describeStatus(
   const { config, host } = view;
   const daemon = picture.holder?.command === 'agent' ? picture.holder.pid : null;
   return {
-    host: { name: host.name, id: host.id, labels: host.labels, state: hostState(picture, steps) },
+    host: {
+      name: host.name,
+      id: host.id,
+      labels: host.labels,
+      state: hostState(picture, steps),
+      trouble: picture.problem === null ? null : describeBrokenConfig(picture.problem),
+    },
     agent: {
       version,
       pid: daemon,
@@ -203,6 +213,7 @@ function formatStatus(status: StatusJson, out: Terminal, now: number, all: boole
   );
   if (agent.late && agent.pid === null)
     lines.push('  hint: pullyu install sets up the heartbeat; pullyu doctor says what is wrong with it');
+  if (host.trouble !== null) lines.push(`${out.red('host.yaml')}: ${printable(host.trouble, 400)}`);
   if (status.pause !== null)
     lines.push(`${out.yellow('paused')} until ${status.pause.until}: ${printable(status.pause.reason)}`);
   for (const repo of status.repos) lines.push('', ...formatRepo(repo, out, ago));

@@ -113,12 +113,20 @@ function named(error: unknown, file: string): unknown {
 }
 
 /** null when there is none for this key, or it cannot be read. */
-function readCache(paths: Paths, key: string): HostConfig | null {
+/** The configuration that was valid last, for the time in which host.yaml is not; null when none was kept. */
+export function readLastValid(paths: Paths): HostConfig | null {
+  return readCache(paths, null);
+}
+
+/** @param key null: whatever is kept of this version for this file. */
+function readCache(paths: Paths, key: string | null): HostConfig | null {
   try {
     const cache = JSON.parse(
       readFileOrNull(join(paths.state, CACHE_FILE)) ?? 'null',
     ) as Partial<Cache> | null;
-    return cache?.key === key && isComplete(cache.config) ? cache.config : null;
+    const prefix = JSON.stringify([version, paths.hostFile]).slice(0, -1);
+    const fits = key === null ? cache?.key?.startsWith(prefix) === true : cache?.key === key;
+    return fits && isComplete(cache?.config) ? cache.config : null;
   } catch {
     return null;
   }
