@@ -244,6 +244,10 @@ describe('one host in every state', () => {
   });
 
   test('a pause, an agent and healed files are shown', async () => {
+    const valid = readFileSync(host.hostFile, 'utf8');
+    writeFileSync(host.hostFile, `${valid}unknown: key\n`);
+    await sample();
+    writeFileSync(host.hostFile, valid);
     await host.run(['pause', '--for', '1h', '--reason', 'a test']);
     await sample();
     await host.run(['resume']);
