@@ -52,6 +52,9 @@ export function startChild(
     });
   });
   const pid = child.pid ?? 0;
+  const drained = Promise.all(
+    [child.stdout, child.stderr].map((stream) => new Promise((resolve) => stream.once('close', resolve))),
+  );
   const close = async () => {
     if (pid === 0) return;
     // Servers such as sshd give each connection a session of its own: ask for descendants before the parent is gone.
@@ -63,6 +66,8 @@ export function startChild(
       while (living().length > 0 && Date.now() < deadline) await delay(5);
       if (living().length === 0) break;
     }
+    // Its last words may still be in the pipes; a daemon that it left outside may hold these open for ever.
+    await Promise.race([drained, delay(500)]);
     child.stdout.destroy();
     child.stderr.destroy();
     await ended;
