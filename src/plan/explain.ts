@@ -69,6 +69,8 @@ function explainNext(steps: readonly Step[], now: number): string {
   if (times.length > 0)
     return `not before ${formatTime(Math.max(now, Math.min(...times)))}, unless a new commit comes`;
   const [first] = steps;
+  if (first?.reason === 'not-selected')
+    return 'when the labels of this host, or the hosts of the action, change';
   if (first?.reason === 'waiting') return 'when what it waits for has succeeded';
   if (first?.reason === 'running') return 'decided when this run has ended';
   if (first?.reason === 'parked' || first?.reason === 'unknown')
