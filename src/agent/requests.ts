@@ -4,6 +4,7 @@
  */
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { PullyuError } from '../errors.ts';
 import { type JournalRecord, readRecord } from '../journal/record.ts';
 import type { CommitId } from '../model/ids.ts';
 import type { RunIntent, RunResult } from '../model/run.ts';
@@ -29,7 +30,9 @@ export function postRequest(stateFolder: string, request: Request, id: string): 
   const folder = inboxFolder(stateFolder);
   makeFolder(folder, 0o700);
   if (readdirSync(folder).length >= INBOX_MAX)
-    throw new Error(`the inbox ${folder} holds ${INBOX_MAX} requests already`);
+    throw new PullyuError('busy', `the inbox ${folder} holds ${INBOX_MAX} requests already`, {
+      hint: 'nobody takes them: pullyu doctor says what is wrong with the heartbeat',
+    });
   const file = join(folder, `${id}.json`);
   writeFileAtomic(file, JSON.stringify(request), { mode: 0o600 });
   return file;
@@ -60,7 +63,7 @@ export function readRequests(stateFolder: string): PendingRequest[] {
 
 /** After its record is durable in the journal. A crash in between repeats the record, which changes nothing. */
 export function dropRequest(pending: PendingRequest): void {
-  rmSync(pending.file, { force: true });
+  rmSync(pending.file, { force: true, recursive: true });
 }
 
 /**

@@ -1,7 +1,6 @@
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import {
   type CloudInitOptions,
-  defaultInstall,
   defaultPackages,
   renderCloudConfig,
   renderCloudFormation,
@@ -40,7 +39,7 @@ export async function runCloudInit(
     interval: options.interval ?? null,
     nodeinfo: options.nodeinfo ?? null,
     heartbeat: options.heartbeat ?? null,
-    install: options.install ?? defaultInstall,
+    install: options.install ?? null,
     packages: options.packages ?? defaultPackages,
     knownHosts: options.knownHosts === undefined ? null : readKnownHosts(options.knownHosts),
   };

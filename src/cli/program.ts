@@ -210,7 +210,10 @@ function addSetupCommands(program: Program, run: Run): void {
     .option('--interval <duration>', 'as of bootstrap')
     .option('--nodeinfo <dir>', 'as of bootstrap')
     .option('--heartbeat <kind>', 'as of bootstrap')
-    .option('--install <command>', 'how pullyu gets onto the machine')
+    .option(
+      '--install <command>',
+      'shell command that puts pullyu on the machine (default: its image has it)',
+    )
     .option('--package <name...>', 'packages to install instead of the default ones')
     .option('--known-hosts <file>', 'host keys to put onto the machine')
     .option('--cloudformation', 'a CloudFormation template fragment')

@@ -9,7 +9,6 @@ import { tempFolder } from '../../tests/support/temp.ts';
 import { readNodeinfo } from '../config/nodeinfo.ts';
 import {
   type CloudInitOptions,
-  defaultInstall,
   defaultPackages,
   renderCloudConfig,
   renderCloudFormation,
@@ -24,7 +23,7 @@ const plain: CloudInitOptions = {
   interval: null,
   nodeinfo: null,
   heartbeat: null,
-  install: defaultInstall,
+  install: null,
   packages: defaultPackages,
   knownHosts: null,
 };
@@ -139,11 +138,15 @@ describe('cloud-config', () => {
     expect(old.stderr).toContain(
       'error: expected node 20.19 or newer, found v18.19.0\nhint: install a newer node',
     );
-    const failing = firstBoot(folder.path, config(), {
+    const failing = firstBoot(folder.path, config({ install: 'echo "no registry" >&2; exit 1' }), {
       pullyu: recorder,
-      npm: '#!/bin/sh\necho "no registry" >&2\nexit 1\n',
     });
     expect(failing.stderr).toContain('error: pullyu could not be installed');
+    using bare = tempFolder('cloud');
+    const without = firstBoot(bare.path, config(), {});
+    expect(without.stderr).toContain(
+      'error: expected pullyu on this machine, found none\nhint: use an image that has it',
+    );
     expect(existsSync(join(folder.path, 'words'))).toBe(false);
   });
 

@@ -16,7 +16,8 @@ export interface CloudInitOptions {
   /** Folder for the node facts; null: labels go to `pullyu bootstrap --label`. */
   readonly nodeinfo: string | null;
   readonly heartbeat: string | null;
-  readonly install: string;
+  /** A shell command that puts pullyu on the machine; null: its image has it. */
+  readonly install: string | null;
   readonly packages: readonly string[];
   /** Lines of an OpenSSH known_hosts file: public, and without them ssh remotes are refused. */
   readonly knownHosts: string | null;
@@ -25,8 +26,8 @@ export interface CloudInitOptions {
 /** What EC2 and most clouds accept, before base64. */
 export const USER_DATA_MAX_BYTES = 16 * 1024;
 
-export const defaultInstall = 'npm install --global pullyu';
-export const defaultPackages = ['ca-certificates', 'git', 'nodejs', 'npm', 'openssh-client'] as const;
+/** Pullyu itself and node come with the machine's image, or by `--install`. */
+export const defaultPackages = ['ca-certificates', 'git', 'openssh-client'] as const;
 
 /** Where CloudFormation's labels go, and where scripts of the practice look for them. */
 export const defaultNodeinfo = '/root/nodeinfo';
@@ -125,7 +126,7 @@ function escapeSub(text: string, values: readonly string[]): string {
 }
 
 function checkOptions(options: CloudInitOptions): void {
-  for (const text of [options.url, options.install]) {
+  for (const text of [options.url, options.install ?? '']) {
     if (!/[a-z][a-z0-9+.-]*:\/\/[^/\s@]*:[^/\s@]*@/i.test(text) && !/https?:\/\/[^/\s@]+@/i.test(text))
       continue;
     throw new PullyuError(

@@ -1,8 +1,8 @@
 import { formatShellCommand } from './shell-quote.ts';
 
 export interface FirstBootOptions {
-  /** A shell command that puts `pullyu` (and, where the packages do not, node) on the machine. */
-  readonly install: string;
+  /** A shell command that puts `pullyu` (and, where the packages do not, node) on the machine; null: its image has it. */
+  readonly install: string | null;
   /** The words after `pullyu bootstrap`. */
   readonly bootstrap: readonly string[];
 }
@@ -43,16 +43,22 @@ give_up() {
   exit 1
 }
 
-install_pullyu() {
-  # In a shell of its own, so that nothing in it changes this one.
-  ${formatShellCommand(['sh', '-ec', options.install])}
-}
-again any install_pullyu || give_up 'pullyu could not be installed' 'see the lines above'
+${options.install === null ? '' : renderInstall(options.install)}command -v pullyu >/dev/null ||
+  give_up 'expected pullyu on this machine, found none' 'use an image that has it, or "pullyu cloud-init --install COMMAND"'
 command -v git >/dev/null || give_up 'expected git, found none' 'install git'
 node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 19) ? 0 : 1)' ||
   give_up "expected node 20.19 or newer, found $(node --version 2>&1)" 'install a newer node (pullyu cloud-init --install COMMAND)'
 
 # 3: no remote could be reached; 5: busy; 124: it took too long. After anything else the heartbeat goes on, or a human is needed.
 again ' 3 5 124 ' ${formatShellCommand(['pullyu', 'bootstrap', ...options.bootstrap])}
+`;
+}
+
+function renderInstall(command: string): string {
+  return `install_pullyu() {
+  # In a shell of its own, so that nothing in it changes this one.
+  ${formatShellCommand(['sh', '-ec', command])}
+}
+again any install_pullyu || give_up 'pullyu could not be installed' 'see the lines above'
 `;
 }

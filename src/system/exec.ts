@@ -120,8 +120,7 @@ export function exec(argv: readonly string[], options: ExecOptions): Promise<Exe
     // A grandchild that keeps our pipes open must not keep us waiting for end-of-file.
     child.on('exit', () => {
       setTimeout(() => {
-        child.stdout?.destroy();
-        child.stderr?.destroy();
+        for (const stream of child.stdio) stream?.destroy();
       }, 1_000).unref();
     });
   });

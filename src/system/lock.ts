@@ -1,7 +1,7 @@
 /** The kernel-held lock: it dies with its holder, whatever the holder dies of. Closed on exec, so no script inherits it. */
 import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { readFileOrNull } from './files.ts';
+import { namedWriteError, readFileOrNull } from './files.ts';
 import { type ProcessIdentity, processIdentity } from './processes.ts';
 
 export interface Lock {
@@ -35,11 +35,12 @@ export function tryLock(path: string, command: string): Lock | null {
     throw error;
   }
   const found = readFileOrNull(path) ?? '';
-  const self: LockHolder = { ...processIdentity(process.pid)!, command };
-  const line = `${JSON.stringify(self)}\n`;
-  // Never empty in between: a death here must not look like a release.
-  writeSync(fd, line, 0);
-  ftruncateSync(fd, Buffer.byteLength(line));
+  try {
+    nameHolder(fd, command);
+  } catch (error) {
+    closeSync(fd);
+    throw namedWriteError(error, path) ?? error;
+  }
   return {
     unclean: found === '' ? null : (parseHolder(found) ?? UNKNOWN),
     release() {
@@ -47,6 +48,14 @@ export function tryLock(path: string, command: string): Lock | null {
       closeSync(fd);
     },
   };
+}
+
+function nameHolder(fd: number, command: string): void {
+  const self: LockHolder = { ...processIdentity(process.pid)!, command };
+  const line = `${JSON.stringify(self)}\n`;
+  // Never empty in between: a death here must not look like a release.
+  writeSync(fd, line, 0);
+  ftruncateSync(fd, Buffer.byteLength(line));
 }
 
 /** Who says to hold the lock; null when nobody does. */
