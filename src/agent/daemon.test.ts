@@ -1,13 +1,14 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { afterEach, test } from 'vitest';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { afterEach, expect, test } from 'vitest';
 import { createRemote } from '../../tests/support/repo.ts';
-import { sayRepository } from '../../tests/support/say.ts';
+import { say, sayRepository } from '../../tests/support/say.ts';
 import { tempFolder } from '../../tests/support/temp.ts';
 import { until } from '../../tests/support/until.ts';
 import type { AgentEvent } from '../model/event.ts';
 import { systemClock } from '../system/clock.ts';
 import { decidePaths } from '../system/paths.ts';
 import { runDaemon } from './daemon.ts';
+import { askForLook } from './one-look.ts';
 import { takeLock } from './session.ts';
 
 const closers: (() => Promise<void> | void)[] = [];
@@ -28,18 +29,23 @@ function startDaemon(hostYaml: string) {
   if (!('lock' in taken)) throw new Error('expected the lock');
   const ending = new AbortController();
   const events: AgentEvent[] = [];
-  const offset = { ms: 0 };
+  const looks: string[] = [];
+  const offset = { ms: 0, monotonicAt: null as number | null };
   const running = runDaemon(
     taken.lock,
     {
       paths,
       env: { PATH: process.env.PATH },
-      clock: { ...systemClock, now: () => systemClock.now() + offset.ms },
+      clock: {
+        ...systemClock,
+        now: () => systemClock.now() + offset.ms,
+        monotonic: () => offset.monotonicAt ?? systemClock.monotonic(),
+      },
       emit: (event) => void events.push(event),
       signal: ending.signal,
       mode: 'agent',
     },
-    { onLook() {}, onLife() {} },
+    { onLook: (text) => void looks.push(text), onLife() {} },
   );
   closers.push(async () => {
     ending.abort();
@@ -48,7 +54,7 @@ function startDaemon(hostYaml: string) {
   });
   const untilEvent = (type: AgentEvent['type']) =>
     until(() => events.some((event) => event.type === type), { what: type, found: () => events });
-  return { paths, offset, events, untilEvent };
+  return { paths, offset, events, looks, untilEvent };
 }
 
 test('remotes are asked again after a failure, also when the clock was set back meanwhile', async () => {
@@ -66,4 +72,29 @@ test('a host.yaml that was corrected is read at once, whatever the wait was', as
   await daemon.untilEvent('warning');
   writeFileSync(daemon.paths.hostFile, 'interval: 100ms\n');
   await daemon.untilEvent('agent-started');
+});
+
+test('a repo that is dead slows no other, and is asked again when a person asks for a look', async () => {
+  using live = await createRemote();
+  using dead = await createRemote();
+  await live.publish(sayRepository('one'));
+  const last = await dead.publish(sayRepository('away'));
+  renameSync(dead.bare, `${dead.bare}.away`);
+  const repos = `{dead: {remotes: [${dead.bare}], track: main}, it: {remotes: [${live.bare}], track: main}}`;
+  const daemon = startDaemon(`interval: 100ms\nrepos: ${repos}\n`);
+  await daemon.untilEvent('applied');
+  // No back-off ends any more.
+  daemon.offset.monotonicAt = systemClock.monotonic();
+  const applied = (commit: string) =>
+    until(() => daemon.events.some((event) => event.type === 'applied' && event.commit === commit), {
+      what: `applied ${commit}`,
+      found: () => daemon.events,
+    });
+  for (const text of ['two', 'three']) await applied(await live.publish(say(text)));
+  daemon.looks.length = 0;
+  await until(() => daemon.looks.includes('nothing to do'), { what: 'an idle look beside the dead repo' });
+  expect(daemon.events.filter((event) => event.type === 'trouble-began')).toHaveLength(1);
+  renameSync(`${dead.bare}.away`, dead.bare);
+  await askForLook(daemon.paths, new AbortController().signal);
+  await applied(last);
 });

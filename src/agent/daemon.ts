@@ -85,8 +85,6 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   let saved = '';
   const before = readState(o.paths.state);
   let next: number | null = before.nextLookAt;
-  /** Until then remotes are left alone, whatever becomes due here. Monotonic: a clock that is set back must not make it days. */
-  let quietUntil = 0;
   /** Looks in a row that left something due. */
   let leftDue = 0;
 
@@ -136,32 +134,23 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   try {
     // The machine was started: with many others, perhaps. Each has its own slot in the interval.
     if (before.lastLookAt !== null && before.bootId !== session.context.bootId) {
-      await alive(wakes.wait(Math.max(0, firstSlot(session, clock.now()) - clock.now())), clock, hooks);
+      await alive(wakes.wait(Math.max(0, slotAfter(session, clock.now()) - clock.now())), clock, hooks);
     }
     while (!signal.aborted) {
       const waiters = wakes.take();
-      const quiet = waiters.length === 0 && clock.monotonic() < quietUntil;
       const stopTicking = tickWhileLooking(session, errands, hooks, save);
       let report: LookReport;
       try {
         await errands.carryOut();
-        looking = looker.look({ quiet });
+        looking = looker.look({ all: waiters.length > 0 });
         report = await looking;
       } finally {
         looking = null;
         stopTicking();
       }
-      const { config, host } = looker.view();
       const now = clock.now();
-      const at = nextLookAt({
-        now,
-        intervalMs: config.intervalMs,
-        hostId: host.id,
-        failures: report.failures,
-        retryAfterMs: report.retryAfterMs,
-      });
-      if (!quiet)
-        quietUntil = report.failures > 0 || report.retryAfterMs !== null ? clock.monotonic() + (at - now) : 0;
+      // While one repo is well the host keeps its slots; else it waits for the first that may be asked again.
+      const at = report.askInMs === null ? slotAfter(session, now) : now + report.askInMs;
       leftDue = report.nextDueAt !== null && report.nextDueAt <= now ? leftDue + 1 : 0;
       next = dueLookAt({ now, at, dueAt: report.nextDueAt, leftDue });
       save();
@@ -234,7 +223,7 @@ async function alive(work: Promise<void>, clock: Clock, hooks: DaemonHooks): Pro
   }
 }
 
-function firstSlot({ looker }: Session, now: number): number {
+function slotAfter({ looker }: Session, now: number): number {
   const { config, host } = looker.view();
   return nextLookAt({ now, intervalMs: config.intervalMs, hostId: host.id, failures: 0, retryAfterMs: null });
 }

@@ -24,6 +24,7 @@ import { formatRoster } from '../runner/start.ts';
 import { tidyRuns } from '../runner/tidy.ts';
 import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import { repoPaths } from '../system/paths.ts';
+import { createBackOff } from './back-off.ts';
 import type { AgentContext, HostView } from './context.ts';
 import { awaitRun, executeSteps, healTree, recordResult } from './execute.ts';
 import { createFollower, type Follower } from './follower.ts';
@@ -39,15 +40,21 @@ export interface LookReport {
   readonly exitCode: ExitCode;
   /** null: nothing is due before an event. `look` triggers and unsettled answers do not count: the next look sees to them. */
   readonly nextDueAt: number | null;
-  /** Looks in a row, of the repo that is worst off, in which no remote answered. */
+  /** Looks in a row in which no repo could be brought up to date; 0 while one could be. */
   readonly failures: number;
+  /** What a server asked for, of whichever repo. */
   readonly retryAfterMs: number | null;
+  /** When every repo is left alone: until the first of them is to be asked. */
+  readonly askInMs: number | null;
   readonly plan: Plan | null;
 }
 
 export interface Looker {
-  /** `quiet`: leave remotes alone, they asked for it or could not be reached; do what is due here. */
-  look(options?: { readonly quiet?: boolean }): Promise<LookReport>;
+  /**
+   * Asks the remotes of the repos that are not in back-off, and does what is due.
+   * @param options.all Ask every repo: a person wants to know now.
+   */
+  look(options?: { readonly all?: boolean }): Promise<LookReport>;
   /** Probes and reports while a run is open; sees newer commits. */
   busyTick(): Promise<void>;
   /**
@@ -101,6 +108,7 @@ export async function createLooker(
   let brokenConfig: string | null = known.brokenConfig ?? null;
   let lastLookAt: number | null = known.lastLookAt ?? null;
   const answers = new Map<string, CommitId>();
+  const backOff = createBackOff(clock.monotonic);
 
   const openFollowers = () => {
     const states = { ...known.repos, ...repoStates() };
@@ -143,6 +151,7 @@ export async function createLooker(
   const refreshView = async () => {
     const fresh = await readFreshView();
     if (fresh === view) return;
+    backOff.clear();
     const sameRepos = JSON.stringify(fresh.config) === JSON.stringify(view.config);
     view = fresh;
     if (!sameRepos) openFollowers();
@@ -195,13 +204,42 @@ export async function createLooker(
     }
   };
 
-  const probeAll = async (): Promise<Map<string, ProbeAnswer>> => {
-    const probed = await Promise.all(
-      [...followers.values()].map(async (follower) => [follower.repo.name, await follower.probe()] as const),
-    );
+  const noteBackOff = (follower: Follower) =>
+    backOff.note(follower.repo.name, {
+      intervalMs: view.config.intervalMs,
+      hostId: view.host.id,
+      failures: failuresOf(follower.state()),
+      retryAfterMs: follower.troubles.in('contact')?.retryAfterMs ?? null,
+    });
+
+  /** @param all Also those that are in back-off; else their last trouble stays. */
+  const probeAll = async (all: boolean): Promise<Probed> => {
+    const left = new Set<string>();
     const found = new Map<string, ProbeAnswer>();
-    for (const [name, answer] of probed) if (answer.ok) found.set(name, answer.value);
-    return found;
+    await Promise.all(
+      [...followers.values()].map(async (follower) => {
+        const { name } = follower.repo;
+        if (!all && backOff.isOn(name)) {
+          left.add(name);
+          return;
+        }
+        const answer = await follower.probe();
+        noteBackOff(follower);
+        if (answer.ok) found.set(name, answer.value);
+      }),
+    );
+    return { found, left };
+  };
+
+  /** Of a repo that was left alone nothing is known that was not known before. */
+  const answersOf = ({ found, left }: Probed, known: IdleMemo): IdleMemo['answers'] => {
+    const entries: [string, CommitId | null][] = [];
+    for (const name of followers.keys()) {
+      const answer = found.get(name);
+      if (answer !== undefined) entries.push([name, answer.commit]);
+      else if (left.has(name)) entries.push([name, known.answers[name] ?? null]);
+    }
+    return Object.fromEntries(entries);
   };
 
   /** Repos with a tree that could not be read for the last plan: what is to be done in them is not known. */
@@ -278,27 +316,28 @@ export async function createLooker(
   };
 
   /** @param probed Answers that were got just now. */
-  const pass = async (
-    quiet: boolean,
-    probed?: Map<string, ProbeAnswer>,
-  ): Promise<{ plan: Plan; settled: boolean }> => {
-    takeDirty();
+  const pass = async (all: boolean, probed?: Probed): Promise<{ plan: Plan; settled: boolean }> => {
+    const isAsked = takeDirty();
     writeRoster();
     newer = false;
     drainRequests();
     await settleOpenRuns();
-    const found = probed ?? (quiet ? new Map<string, ProbeAnswer>() : await probeAll());
+    const { found } = probed ?? (await probeAll(all || isAsked));
     let settled = true;
     for (const follower of followers.values()) {
-      const answer = found.get(follower.repo.name);
+      const { name } = follower.repo;
+      const answer = found.get(name);
       if (signal.aborted) break;
-      if (answer && (await follower.bring(answer, view))) {
-        answers.set(follower.repo.name, answer.commit);
+      const isBrought = answer !== undefined && (await follower.bring(answer, view));
+      if (answer !== undefined) noteBackOff(follower);
+      if (isBrought) {
+        answers.set(name, answer.commit);
         continue;
       }
-      settled = false;
-      answers.delete(follower.repo.name);
-      await follower.restore(view);
+      answers.delete(name);
+      const isThere = await follower.restore(view);
+      // Until it is to be asked again, nothing of it changes.
+      if (!isThere || !backOff.isOn(name)) settled = false;
     }
     let plan = await makePlan();
     if (plan.steps.some((step) => step.due) && !signal.aborted) {
@@ -338,28 +377,29 @@ export async function createLooker(
       // What is asked of the host is not what it does.
       exitCode: brokenConfig !== null && exitCode === EXIT.ok ? EXIT.usage : exitCode,
       nextDueAt: memo?.nextDueAt ?? null,
-      failures: Math.max(0, ...states.map((follower) => failuresOf(follower.state()))),
+      failures: states.length === 0 ? 0 : Math.min(...states.map((follower) => failuresOf(follower.state()))),
       retryAfterMs: states.reduce<number | null>((most, follower) => {
         const asked = follower.troubles.in('contact')?.retryAfterMs ?? null;
         return asked === null ? most : Math.max(most ?? 0, asked);
       }, null),
+      askInMs: backOff.askInMs(followers.keys()),
       plan,
     };
   };
 
   return {
-    async look({ quiet = false } = {}) {
+    async look({ all = false } = {}) {
       await refreshView();
       // An open run would have changed the journal's stamp.
-      let found: Map<string, ProbeAnswer> | undefined;
-      if (!quiet && memo !== null && !existsSync(dirtyFile) && readRequests(paths.state).length === 0) {
-        found = await probeAll();
+      let probed: Probed | undefined;
+      if (memo !== null && !existsSync(dirtyFile) && readRequests(paths.state).length === 0) {
+        probed = await probeAll(all);
         const question = {
           now: clock.now(),
           bootId,
           stamp: view.stamp,
           journal: journalStamp(journalFile),
-          answers: Object.fromEntries([...found].map(([name, answer]) => [name, answer.commit])),
+          answers: answersOf(probed, memo),
         };
         const present = [...followers.keys()].every((name) =>
           existsSync(repoPaths(paths.state, name).current),
@@ -371,9 +411,9 @@ export async function createLooker(
         }
       }
       memo = null;
-      let last = await pass(quiet, found);
+      let last = await pass(all, probed);
       for (let n = 1; n < PASSES_MAX && !signal.aborted && (newer || existsSync(dirtyFile)); n += 1)
-        last = await pass(quiet);
+        last = await pass(false);
       lastLookAt = clock.now();
       const exitCode = exitCodeOf(last.plan);
       if (last.settled && !signal.aborted) {
@@ -382,7 +422,7 @@ export async function createLooker(
           bootId,
           stamp: view.stamp,
           journal: journalStamp(journalFile),
-          answers: Object.fromEntries(answers),
+          answers: Object.fromEntries([...followers.keys()].map((name) => [name, answers.get(name) ?? null])),
           nextDueAt: last.plan.nextDueAt,
           exitCode,
           checkedAt: clock.now(),
@@ -393,7 +433,7 @@ export async function createLooker(
 
     async busyTick() {
       drainRequests();
-      const found = await probeAll();
+      const { found } = await probeAll(false);
       lastLookAt = clock.now();
       for (const [name, answer] of found) {
         const before = answers.get(name);
@@ -463,6 +503,12 @@ export async function createLooker(
       for (const follower of followers.values()) follower.close();
     },
   };
+}
+
+interface Probed {
+  readonly found: ReadonlyMap<string, ProbeAnswer>;
+  /** Repos that were not asked, because they are in back-off. */
+  readonly left: ReadonlySet<string>;
 }
 
 /** One that is gone is none: an editor may be replacing it. */

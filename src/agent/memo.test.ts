@@ -23,6 +23,8 @@ const question = { now: 999, bootId: 'boot', stamp: 'stamp', journal: 'journal',
 test('a look is idle while every input of its decision is the same', () => {
   expect(isIdle(memo, question)).toBe(true);
   expect(isIdle({ ...memo, nextDueAt: null }, { ...question, now: 1e15 })).toBe(true);
+  const withDead = { it: A, dead: null };
+  expect(isIdle({ ...memo, answers: withDead }, { ...question, answers: withDead })).toBe(true);
 });
 
 test.each([
@@ -33,6 +35,7 @@ test.each([
   ['the journal has a new record', memo, { ...question, journal: 'other' }],
   ['a repo has another commit', memo, { ...question, answers: { it: B } }],
   ['a repo did not answer', memo, { ...question, answers: {} }],
+  ['a repo that was dead answers', { ...memo, answers: { it: null } }, question],
   ['a repo was added', memo, { ...question, answers: { it: A, app: A } }],
   ['a repo was replaced', memo, { ...question, answers: { app: A } }],
   ['something is due', memo, { ...question, now: 1_000 }],

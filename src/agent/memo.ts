@@ -15,8 +15,8 @@ export interface IdleMemo {
   /** Of configuration and labels. */
   readonly stamp: string;
   readonly journal: string;
-  /** What each repo's remotes answered, and was dealt with. */
-  readonly answers: Readonly<Record<string, CommitId>>;
+  /** What each repo's remotes answered, and was dealt with; null: nothing that could be, so it is left alone for a while. */
+  readonly answers: Readonly<Record<string, CommitId | null>>;
   /** Milliseconds since 1970; null: only an event can make something due. */
   readonly nextDueAt: number | null;
   /** Whether all was well: the answer of an idle look is that of the look before it. */
@@ -30,7 +30,7 @@ export interface IdleQuestion {
   readonly bootId: string;
   readonly stamp: string;
   readonly journal: string;
-  readonly answers: Readonly<Record<string, CommitId>>;
+  readonly answers: IdleMemo['answers'];
 }
 
 export function isIdle(memo: IdleMemo | null, question: IdleQuestion): boolean {
