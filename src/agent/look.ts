@@ -30,7 +30,7 @@ import { awaitRun, executeSteps, healTree, recordResult } from './execute.ts';
 import { createFollower, type Follower } from './follower.ts';
 import { describeBrokenConfig, readHostView } from './host-view.ts';
 import { createMarkers } from './markers.ts';
-import { type IdleMemo, isIdle, journalStamp } from './memo.ts';
+import { type IdleMemo, isIdle, journalStamp, readLiveLink } from './memo.ts';
 import { dropRequest, readRequests, recordsOfRequest } from './requests.ts';
 import { createSelfFollower } from './self-follower.ts';
 import { emptyRepoState, type RepoState } from './state-file.ts';
@@ -231,6 +231,11 @@ export async function createLooker(
     return { found, left };
   };
 
+  const linksNow = (): IdleMemo['links'] =>
+    Object.fromEntries(
+      [...followers.keys()].map((name) => [name, readLiveLink(repoPaths(paths.state, name).current)]),
+    );
+
   /** Of a repo that was left alone nothing is known that was not known before. */
   const answersOf = ({ found, left }: Probed, known: IdleMemo): IdleMemo['answers'] => {
     const entries: [string, CommitId | null][] = [];
@@ -400,11 +405,9 @@ export async function createLooker(
           stamp: view.stamp,
           journal: journalStamp(journalFile),
           answers: answersOf(probed, memo),
+          links: linksNow(),
         };
-        const present = [...followers.keys()].every((name) =>
-          existsSync(repoPaths(paths.state, name).current),
-        );
-        if (present && isIdle(memo, question)) {
+        if (isIdle(memo, question)) {
           lastLookAt = clock.now();
           await healIdleTrees(memo);
           return reportOf(true, memo.exitCode as ExitCode, null);
@@ -423,6 +426,7 @@ export async function createLooker(
           stamp: view.stamp,
           journal: journalStamp(journalFile),
           answers: Object.fromEntries([...followers.keys()].map((name) => [name, answers.get(name) ?? null])),
+          links: linksNow(),
           nextDueAt: last.plan.nextDueAt,
           exitCode,
           checkedAt: clock.now(),

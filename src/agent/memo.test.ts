@@ -14,11 +14,19 @@ const memo: IdleMemo = {
   stamp: 'stamp',
   journal: 'journal',
   answers: { it: A },
+  links: { it: 'trees/a' },
   nextDueAt: 1_000,
   exitCode: 0,
   checkedAt: 0,
 };
-const question = { now: 999, bootId: 'boot', stamp: 'stamp', journal: 'journal', answers: { it: A } };
+const question = {
+  now: 999,
+  bootId: 'boot',
+  stamp: 'stamp',
+  journal: 'journal',
+  answers: { it: A },
+  links: memo.links,
+};
 
 test('a look is idle while every input of its decision is the same', () => {
   expect(isIdle(memo, question)).toBe(true);
@@ -38,6 +46,8 @@ test.each([
   ['a repo that was dead answers', { ...memo, answers: { it: null } }, question],
   ['a repo was added', memo, { ...question, answers: { it: A, app: A } }],
   ['a repo was replaced', memo, { ...question, answers: { app: A } }],
+  ['another tree is current', memo, { ...question, links: { it: 'trees/b' } }],
+  ['no tree is current', memo, { ...question, links: { it: null } }],
   ['something is due', memo, { ...question, now: 1_000 }],
 ] as const)('a look is not idle when %s', (_, known, asked) => {
   expect(isIdle(known, asked)).toBe(false);

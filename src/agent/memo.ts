@@ -3,7 +3,7 @@
  * the same and no time has come, nothing can be due, so neither clone nor journal nor plan is touched, however large they are.
  * Kept in memory by the daemon, in idle.json for one-shot looks. Losing it costs one full look.
  */
-import { statSync } from 'node:fs';
+import { existsSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CommitId } from '../model/ids.ts';
 import { version } from '../model/version.ts';
@@ -17,6 +17,8 @@ export interface IdleMemo {
   readonly journal: string;
   /** What each repo's remotes answered, and was dealt with; null: nothing that could be, so it is left alone for a while. */
   readonly answers: Readonly<Record<string, CommitId | null>>;
+  /** Where each repo's `current` leads, as the link says it; null: nowhere. Somebody may turn it by hand. */
+  readonly links: Readonly<Record<string, string | null>>;
   /** Milliseconds since 1970; null: only an event can make something due. */
   readonly nextDueAt: number | null;
   /** Whether all was well: the answer of an idle look is that of the look before it. */
@@ -31,6 +33,7 @@ export interface IdleQuestion {
   readonly stamp: string;
   readonly journal: string;
   readonly answers: IdleMemo['answers'];
+  readonly links: IdleMemo['links'];
 }
 
 export function isIdle(memo: IdleMemo | null, question: IdleQuestion): boolean {
@@ -40,11 +43,22 @@ export function isIdle(memo: IdleMemo | null, question: IdleQuestion): boolean {
   if (memo.nextDueAt !== null && question.now >= memo.nextDueAt) return false;
   // The clock was set back: when something becomes due has to be reckoned anew.
   if (question.now < memo.checkedAt) return false;
-  const repos = Object.keys(memo.answers);
-  return (
-    repos.length === Object.keys(question.answers).length &&
-    repos.every((repo) => memo.answers[repo] === question.answers[repo])
-  );
+  return isSame(memo.answers, question.answers) && isSame(memo.links, question.links);
+}
+
+function isSame(a: Readonly<Record<string, unknown>> = {}, b: Readonly<Record<string, unknown>>): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}
+
+/** The text of a link that leads somewhere; null for any other. */
+export function readLiveLink(path: string): string | null {
+  try {
+    return existsSync(path) ? readlinkSync(path) : null;
+  } catch {
+    // Gone this moment, or no link.
+    return null;
+  }
 }
 
 /** Changes with every record that is appended and with every rewrite. */

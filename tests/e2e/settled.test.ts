@@ -4,9 +4,11 @@ import {
   cpSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -106,3 +108,23 @@ async function loseObject(clone: string, id: string): Promise<void> {
     await git(['-C', clone, 'unpack-objects', '-q'], { input: readFileSync(join(aside.path, name)) });
   rmSync(join(clone, 'objects', id.slice(0, 2), id.slice(2)));
 }
+
+test('a tree that somebody made current by hand does not stay so, also when nothing else changes', async () => {
+  using remote = await createRemote();
+  await remote.publish(sayRepository('one'));
+  await using host = createHost({ repos: { it: remote.bare } });
+  await host.look();
+  await remote.publish(say('two'));
+  await host.look();
+  expect((await host.look()).code).toBe(0);
+  const repo = join(host.state, 'repos/it');
+  const slot = readlinkSync(join(repo, 'current'));
+  const tree = () => readFileSync(join(repo, 'current/say.sh'), 'utf8');
+  const wanted = tree();
+  const other = slot === 'trees/a' ? 'trees/b' : 'trees/a';
+  writeFileSync(join(repo, other, 'say.sh'), '#!/bin/sh\n');
+  rmSync(join(repo, 'current'));
+  symlinkSync(other, join(repo, 'current'));
+  expect((await host.look()).code).toBe(0);
+  expect(tree()).toBe(wanted);
+});
