@@ -1,152 +1,111 @@
 /**
- * One kept-alive connection to one origin, directly or through a proxy. node:http and node:https are loaded when the
- * first request needs them. The idle probe passes here: one request object, one timer, no copies.
+ * One kept-alive connection to one origin: over our own wire, which the idle probe passes, or through node:http where there is a
+ * proxy on the way or the server answers in a shape that the wire does not know.
  */
-import { readFileSync } from 'node:fs';
-import type { Agent, RequestOptions } from 'node:http';
-import { isIP, type Socket } from 'node:net';
-import {
-  createAborts,
-  type HttpOutcome,
-  type HttpRequest,
-  lookingUp,
-  type SendOptions,
-  sendOnce,
-} from './http-request.ts';
+import { connect as connectTcp, type Socket, type TcpSocketConnectOpts } from 'node:net';
+import { ADDRESS_ATTEMPT_MS, type HttpClient, openHttpClient } from './http-client.ts';
+import { createAborts, type HttpOutcome, type HttpRequest, type SendOptions } from './http-request.ts';
+import { readTlsOptions, type TlsFiles, type TlsOptions } from './http-tls.ts';
+import { type Connect, createWire } from './http-wire.ts';
 import type { ProxySettings } from './proxy.ts';
 import type { RemoteUrl } from './remote-url.ts';
-
-export interface TlsFiles {
-  readonly ca: string | null;
-  readonly cert: string | null;
-  readonly key: string | null;
-}
 
 export interface HttpConnection {
   send(request: HttpRequest, o: SendOptions): Promise<HttpOutcome>;
   close(): void;
 }
 
+/** After an unusual answer so many questions go through node:http before the wire is tried again: it may have been one bad day. */
+const REST_QUESTIONS = 100;
+const KEEP_ALIVE_MS = 1_000;
+const READ_MAX_BYTES = 16 * 1024;
+
 /** @throws when a TLS file cannot be read or used: the caller names it. */
 export async function openHttpConnection(
   origin: RemoteUrl,
   o: { proxy: ProxySettings | null; tls: TlsFiles; timeoutMs: number },
 ): Promise<HttpConnection> {
-  const isTls = origin.protocol === 'https';
-  const { request, Agent } = isTls ? await import('node:https') : await import('node:http');
-  const agentOptions = {
-    keepAlive: true,
-    maxSockets: 2,
-    maxFreeSockets: 1,
-    // Longer than Node's 250 ms: far servers exist, and our own deadline is near.
-    autoSelectFamilyAttemptTimeout: 2_000,
-    ...(isTls ? await tlsOptions(origin, o.tls) : {}),
-  };
-  const agent = new Agent(agentOptions) as Agent & { getName: () => string };
-  // All requests of this agent go to one place; Node's own name would be built anew for each of them.
-  agent.getName = () => 'remote';
-  const viaProxy = o.proxy !== null && !isTls ? o.proxy : null;
-  if (o.proxy !== null && isTls) {
-    const { tunnelThrough } = await import('./proxy-tunnel.ts');
-    tunnelThrough(agent, origin, o.proxy, o.timeoutMs);
-  }
-
-  watchLookups(agent, viaProxy?.host ?? origin.host);
-
-  const port = origin.port ?? (isTls ? 443 : 80);
-  const hostHeader = new URL(origin.text).host;
-  const base: RequestOptions = {
-    agent,
-    host: viaProxy?.host ?? origin.host,
-    port: viaProxy?.port ?? port,
-    setHost: false,
-  };
-  const absolute = viaProxy === null ? '' : `http://${hostHeader}`;
-  const common = ['Host', hostHeader, ...(viaProxy === null ? [] : proxyAuthorization(viaProxy))];
-  // The headers of a request object, complete, made once for it.
-  const complete = new WeakMap<HttpRequest, RequestOptions>();
+  const tls = origin.protocol === 'https' ? await readTlsOptions(origin, o.tls) : null;
   const aborts = createAborts();
+  const wire = o.proxy === null ? createWire(await connector(origin, tls), aborts) : null;
+  const encoded = new WeakMap<HttpRequest, Buffer>();
+  const hostHeader = new URL(origin.text).host;
+  let client: HttpClient | null = null;
+  let rest = 0;
 
-  function optionsOf(what: HttpRequest): RequestOptions {
-    let options = complete.get(what);
-    if (options === undefined) {
-      const headers = [...common, ...what.headers];
-      if (what.body !== null) headers.push('Content-Length', String(Buffer.byteLength(what.body)));
-      // A flat list is written as it is: Node neither copies nor inspects it.
-      options = { ...base, method: what.method, path: absolute + what.path, headers };
-      complete.set(what, options);
+  function bytesOf(what: HttpRequest): Buffer {
+    let bytes = encoded.get(what);
+    if (bytes === undefined) {
+      bytes = encodeRequest(what, hostHeader);
+      encoded.set(what, bytes);
     }
-    return options;
+    return bytes;
   }
 
   return {
     async send(what, sendOptions) {
-      const options = optionsOf(what);
       aborts.listenTo(sendOptions.signal);
-      const first = await sendOnce(request, options, what.body, sendOptions, aborts);
-      // A kept connection that the server had closed in the meantime says nothing about the server.
-      if (first !== 'stale') return first;
-      for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
-      const second = await sendOnce(request, options, what.body, sendOptions, aborts);
-      if (second !== 'stale') return second;
-      const error = new Error('the connection was closed twice');
-      return { failure: { why: 'error', phase: 'waiting', error } };
+      if (wire !== null && rest === 0) {
+        const outcome = await wire.ask(bytesOf(what), sendOptions);
+        if (outcome !== 'unusual') return outcome;
+        rest = REST_QUESTIONS;
+      }
+      if (rest > 0) rest -= 1;
+      client ??= await openHttpClient(origin, { proxy: o.proxy, tls, timeoutMs: o.timeoutMs, aborts });
+      return client.send(what, sendOptions);
     },
     close() {
       aborts.listenTo(undefined);
-      agent.destroy();
+      wire?.close();
+      client?.close();
     },
   };
 }
 
-function watchLookups(agent: Agent, host: string): void {
-  if (isIP(host) !== 0) return;
-  const connectable = agent as unknown as { createConnection: (...args: unknown[]) => Socket | undefined };
-  const create = connectable.createConnection;
-  connectable.createConnection = (...args) => {
-    const socket = create.apply(agent, args);
-    if (socket) {
-      lookingUp.add(socket);
-      socket.once('lookup', (error: Error | null) => {
-        if (!error) lookingUp.delete(socket);
-      });
-    }
-    return socket;
+/** Header values come from URLs, base64 and ourselves: none holds a line end. */
+function encodeRequest(what: HttpRequest, hostHeader: string): Buffer {
+  const body = Buffer.from(what.body ?? '');
+  const headers = ['Host', hostHeader, ...what.headers];
+  if (what.body !== null) headers.push('Content-Length', String(body.length));
+  let head = `${what.method} ${what.path} HTTP/1.1\r\n`;
+  for (let n = 0; n + 1 < headers.length; n += 2) head += `${headers[n]}: ${headers[n + 1]}\r\n`;
+  return Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), body]);
+}
+
+async function connector(origin: RemoteUrl, tls: TlsOptions | null): Promise<Connect> {
+  const place: TcpSocketConnectOpts = {
+    host: origin.host,
+    port: origin.port ?? (tls === null ? 80 : 443),
+    autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+  };
+  if (tls === null) {
+    const buffer = Buffer.allocUnsafeSlow(READ_MAX_BYTES);
+    return (take) => {
+      const callback = (length: number) => {
+        take(buffer, length);
+        return true;
+      };
+      // Read into one buffer, past all that a stream does.
+      return kept(connectTcp({ ...place, onread: { buffer, callback } }).resume());
+    };
+  }
+  const { connect } = await import('node:tls');
+  let session: Buffer | undefined;
+  return (take) => {
+    const socket = connect({
+      ...place,
+      ...tls,
+      ALPNProtocols: ['http/1.1'],
+      ...(session ? { session } : {}),
+    });
+    socket.on('session', (next) => {
+      session = next;
+    });
+    socket.on('data', (chunk) => take(chunk, chunk.length));
+    return kept(socket);
   };
 }
 
-/** The authorities of the system, as git uses them, where they are kept in one file. */
-const SYSTEM_AUTHORITIES = [
-  '/etc/ssl/certs/ca-certificates.crt',
-  '/etc/pki/tls/certs/ca-bundle.crt',
-  '/etc/ssl/ca-bundle.pem',
-  '/etc/ssl/cert.pem',
-];
-
-async function tlsOptions(origin: RemoteUrl, files: TlsFiles): Promise<object> {
-  const { createSecureContext } = await import('node:tls');
-  const secureContext = createSecureContext({
-    ...(files.ca === null ? systemAuthorities() : { ca: readFileSync(files.ca) }),
-    ...(files.cert === null ? {} : { cert: readFileSync(files.cert) }),
-    ...(files.cert === null ? {} : { key: readFileSync(files.key ?? files.cert) }),
-  });
-  // No name for an address: TLS knows none.
-  return { secureContext, servername: isIP(origin.host) === 0 ? origin.host : '' };
-}
-
-function systemAuthorities(): { ca?: Buffer } {
-  for (const file of SYSTEM_AUTHORITIES) {
-    try {
-      return { ca: readFileSync(file) };
-    } catch {
-      // Kept elsewhere on this system.
-    }
-  }
-  return {}; // Those that Node brings along.
-}
-
-export function proxyAuthorization(proxy: ProxySettings): string[] {
-  if (proxy.username === null) return [];
-  const pair = `${proxy.username}:${proxy.password ?? ''}`;
-  return ['Proxy-Authorization', `Basic ${Buffer.from(pair).toString('base64')}`];
+function kept<S extends Socket>(socket: S): S {
+  return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS);
 }

@@ -186,7 +186,7 @@ function advertisement(at: Place, wanted: Wanted) {
     request: (authorization: string | null): HttpRequest => ({
       method: 'GET',
       path: at.path + INFO_REFS,
-      headers: [...commonHeaders(authorization), 'Accept', '*/*', 'Accept-Encoding', 'gzip'],
+      headers: [...commonHeaders(authorization), 'Accept', '*/*'],
       body: null,
     }),
   };

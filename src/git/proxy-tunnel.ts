@@ -5,7 +5,7 @@
 import type { Agent } from 'node:http';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { proxyAuthorization } from './http-connection.ts';
+import { proxyAuthorization } from './http-client.ts';
 import { ProxyError } from './http-trouble.ts';
 import type { ProxySettings } from './proxy.ts';
 import { hostWithPort, type RemoteUrl } from './remote-url.ts';
