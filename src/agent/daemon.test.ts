@@ -1,4 +1,6 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { createRemote } from '../../tests/support/repo.ts';
 import { say, sayRepository } from '../../tests/support/say.ts';
@@ -19,7 +21,7 @@ afterEach(async () => {
 const DAY_MS = 24 * 60 * 60_000;
 
 /** A daemon in this very process, with a clock that can be set. */
-function startDaemon(hostYaml: string) {
+function startDaemon(hostYaml: string, env: Readonly<Record<string, string | undefined>> = {}) {
   const temp = tempFolder('daemon');
   closers.push(() => temp[Symbol.dispose]());
   const paths = decidePaths(temp.path, {}, 0);
@@ -35,7 +37,7 @@ function startDaemon(hostYaml: string) {
     taken.lock,
     {
       paths,
-      env: { PATH: process.env.PATH },
+      env: { PATH: process.env.PATH, ...env },
       clock: {
         ...systemClock,
         now: () => systemClock.now() + offset.ms,
@@ -54,7 +56,11 @@ function startDaemon(hostYaml: string) {
   });
   const untilEvent = (type: AgentEvent['type']) =>
     until(() => events.some((event) => event.type === type), { what: type, found: () => events });
-  return { paths, offset, events, looks, untilEvent };
+  const end = async () => {
+    ending.abort();
+    await running;
+  };
+  return { paths, offset, events, looks, untilEvent, end };
 }
 
 test('remotes are asked again after a failure, also when the clock was set back meanwhile', async () => {
@@ -97,4 +103,21 @@ test('a repo that is dead slows no other, and is asked again when a person asks 
   renameSync(`${dead.bare}.away`, dead.bare);
   await askForLook(daemon.paths, new AbortController().signal);
   await applied(last);
+});
+
+test('the word to end ends every git at once, whatever it does, and that is no trouble', async () => {
+  using remote = await createRemote();
+  using tools = tempFolder('tools');
+  await remote.publish(sayRepository('one'));
+  const git = execFileSync('sh', ['-c', 'command -v git'], { encoding: 'utf8' }).trim();
+  const mark = join(tools.path, 'scanning');
+  // A scan lists the tree. This one would last an hour.
+  const script = `#!/bin/sh\ncase " $* " in *" ls-tree "*) : > ${mark}; exec sleep 3600;; esac\nexec ${git} "$@"\n`;
+  writeFileSync(join(tools.path, 'git'), script, { mode: 0o755 });
+  const daemon = startDaemon(`interval: 100ms\nrepos: {it: {remotes: [${remote.bare}], track: main}}\n`, {
+    PATH: `${tools.path}:${process.env.PATH}`,
+  });
+  await until(() => existsSync(mark), { what: 'a scan' });
+  await daemon.end();
+  expect(daemon.events.filter((event) => event.type.startsWith('trouble'))).toEqual([]);
 });

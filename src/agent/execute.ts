@@ -118,6 +118,8 @@ async function executeStep(
   if (current?.commit !== step.commit) {
     // History was rewritten, and the clone was made anew since. No damage: it would be replaced for this again and again.
     if (!(await follower.clone.has(step.commit))) {
+      // Cut off, it knows nothing.
+      if (context.signal.aborted) return 'left';
       journal.append({ type: 'started', intent });
       const note = `expected its commit ${shortId(step.commit)} in the clone, found that the remote has it no more`;
       return finish(context, intent, refusedResult(intent, note, clock.now()));
@@ -130,6 +132,7 @@ async function executeStep(
     tree = other.value.path;
   }
   const spec = await specOf(context, step, intent, tree, follower, o.view);
+  if (context.signal.aborted) return 'left';
   if (step.definition?.check && step.purpose === 'work') {
     const answer = await runCheck(spec, step.definition.check, { clock, signal: context.signal });
     if (context.signal.aborted) return 'left';

@@ -67,7 +67,7 @@ export function createFollower(
     sshFolder: context.sshFolder,
   });
   const trees = openTrees(context.paths, repo, clone, { clock });
-  const troubles = createTroubles({ repo: repo.name, known: known.trouble, now: clock.now, emit });
+  const troubles = createTroubles({ repo: repo.name, known: known.trouble, now: clock.now, emit, signal });
   const state: RepoState = { ...known };
   const cache = createActionsCache(repoPaths(context.paths.state, repo.name).base, repo.name, {
     write: true,

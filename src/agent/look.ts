@@ -130,6 +130,11 @@ export async function createLooker(
   const repoStates = () =>
     Object.fromEntries([...followers].map(([name, follower]) => [name, follower.state()]));
   openFollowers();
+  /** No git of ours outlives the word to end, whatever it does: each was made to be cut off. */
+  const closeFollowers = () => {
+    for (const follower of followers.values()) follower.close();
+  };
+  signal.addEventListener('abort', closeFollowers, { once: true });
 
   /** While host.yaml is broken or away, what was valid stays in force. */
   const readFreshView = async (): Promise<HostView> => {
@@ -456,6 +461,7 @@ export async function createLooker(
       await follower?.restore(view);
       const asked = stepByHand((await makePlan()).steps, repo, action);
       const tree = follower?.trees.current();
+      if (signal.aborted) return null;
       if (asked.kind !== 'step' || !tree)
         throw new PullyuError(
           asked.kind === 'busy' || asked.kind === 'refused' ? asked.kind : 'unknown-action',
@@ -504,7 +510,8 @@ export async function createLooker(
     },
 
     close() {
-      for (const follower of followers.values()) follower.close();
+      signal.removeEventListener('abort', closeFollowers);
+      closeFollowers();
     },
   };
 }

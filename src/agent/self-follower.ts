@@ -39,7 +39,7 @@ export function createSelfFollower(
   const at = repoPaths(paths.state, repo.name);
   const self = selfRepository(paths, repo.name, context.env);
   const reader = createCommitReader(self.git);
-  const troubles = createTroubles({ repo: repo.name, known: known.trouble, now: clock.now, emit });
+  const troubles = createTroubles({ repo: repo.name, known: known.trouble, now: clock.now, emit, signal });
   const state: RepoState = { ...known };
   let actions: { key: string; list: Action[] } | null = null;
   /** HEAD of this pass. */

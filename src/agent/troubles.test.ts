@@ -71,3 +71,16 @@ test('a trouble of the look before goes on under the same beginning', () => {
   expect(troubles.current()).toMatchObject({ since: 5, count: 4 });
   expect(events).toEqual([]);
 });
+
+test('what is cut off because the agent ends is no trouble', () => {
+  const events: AgentEvent[] = [];
+  const troubles = createTroubles({
+    repo: 'it',
+    known: null,
+    now: () => 0,
+    emit: (event) => events.push(event),
+    signal: AbortSignal.abort(),
+  });
+  troubles.set('content', trouble('git-failed', 'ended'));
+  expect([troubles.current(), events]).toEqual([null, []]);
+});

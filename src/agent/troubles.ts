@@ -28,7 +28,7 @@ export function areaOf(code: TroubleCode): TroubleArea {
 }
 
 export interface Troubles {
-  /** null ends what there was in this area. */
+  /** null ends what there was in this area. While the agent is ending no trouble begins: what is cut off then is none. */
   set(area: TroubleArea, problem: Trouble | null): void;
   in(area: TroubleArea): LastingTrouble | null;
   /** The one to show: without contact nothing else can change. */
@@ -40,6 +40,8 @@ export function createTroubles(o: {
   known: LastingTrouble | null;
   now: () => number;
   emit: EventSink;
+  /** Of the agent's end. */
+  signal?: AbortSignal;
 }): Troubles {
   const lasting: Record<TroubleArea, LastingTrouble | null> = { contact: null, content: null };
   if (o.known) lasting[areaOf(o.known.code)] = o.known;
@@ -51,6 +53,7 @@ export function createTroubles(o: {
         if (before) o.emit({ type: 'trouble-ended', repo: o.repo, trouble: before, endedAt: o.now() });
         return;
       }
+      if (o.signal?.aborted) return;
       const same = before?.code === problem.code;
       const after = { ...problem, since: same ? before.since : o.now(), count: same ? before.count + 1 : 1 };
       lasting[area] = after;
