@@ -1,4 +1,4 @@
-/** The long form of the kill tests: every step of a look, two hundred random moments, and every write that fails. */
+/** The long form of the kill tests: every step of a look, three hundred random moments, and every write that fails. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Fault, faultEnvironment, readSteps } from '../support/fault.ts';
@@ -63,4 +63,4 @@ for (const code of ['ENOSPC', 'EIO'] as const) {
   });
 }
 
-test('two hundred kills at random moments lose, repeat and leak nothing', () => killAtRandom(world, 200));
+test('three hundred kills at random moments lose, repeat and leak nothing', () => killAtRandom(world, 300));

@@ -62,7 +62,8 @@ test(`${LOOKS} looks leave descriptors, memory, processes, connections and disk 
   expect(after.sockets, said).toBeLessThanOrEqual(before.sockets + 2);
   // The kept connection is made anew now and then, not for each question.
   expect(web.connections(), said).toBeLessThan(looks() / 20);
-  expect(after.memory - before.memory, said).toBeLessThan(30 * MB);
+  // It goes up and down by some 30 MB with V8's collections; a leak of 6 KB a look would be twice that.
+  expect(after.memory - before.memory, said).toBeLessThan(60 * MB);
   // The journal grows to its bound of some megabytes, packs to their number; nothing else does.
   expect(after.disk - before.disk, said).toBeLessThan(20 * MB);
   const status = await host.status();

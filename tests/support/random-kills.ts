@@ -13,23 +13,24 @@ import { KINDS } from './witness.ts';
 type Victim = 'agent' | 'child' | 'machine';
 const VICTIMS: readonly Victim[] = ['agent', 'agent', 'agent', 'child', 'machine'];
 
-/** Every round: a push, a look, a kill, sometimes another in the middle of the recovery; then all must be well without a human. */
-export async function killAtRandom(world: KilledHost, rounds: number): Promise<void> {
+/** Every round: a push, a kill in the work on it, sometimes more in the middle of the recovery; then all must be well without a human. */
+export async function killAtRandom(world: KilledHost, kills: number): Promise<void> {
   let boot = 0;
   const spanMs = await calibrate(world);
-  for (let round = 1; round <= rounds; round += 1) {
+  for (let left = kills; left > 0; ) {
     const victim = VICTIMS[randomInt(VICTIMS.length)]!;
     let pushed = await world.push();
     let said = '';
-    const kills = 1 + randomInt(3);
-    for (let kill = 1; kill <= kills; kill += 1) {
+    const inARow = Math.min(left, 1 + randomInt(3));
+    for (let n = 1; n <= inARow; n += 1) {
       const afterMs = randomInt(spanMs);
       said += await lookAndKill(world, { victim, afterMs, bootId: `boot-${boot}` });
       if (victim === 'machine') boot += 1;
       await world.expectWholeTree();
       if (randomInt(3) === 0) pushed = await world.push();
     }
-    await expectRecovery(world, pushed, { victim, bootId: `boot-${boot}`, said: `round ${round}: ${said}` });
+    await expectRecovery(world, pushed, { victim, bootId: `boot-${boot}`, said: `${left} to go: ${said}` });
+    left -= inARow;
   }
 }
 
@@ -49,7 +50,9 @@ interface Kill {
 
 async function lookAndKill(world: KilledHost, { victim, afterMs, bootId }: Kill): Promise<string> {
   const { host } = world;
-  await using look = startChild([program, '--root', host.root, 'look'], {
+  // Once is as good as daemon: each pass is the same pass.
+  const command = randomInt(2) === 0 ? 'look' : 'agent';
+  await using look = startChild([program, '--root', host.root, command], {
     env: { ...host.env, PULLYU_BOOT_ID: bootId },
     cwd: '/',
   });
@@ -58,8 +61,9 @@ async function lookAndKill(world: KilledHost, { victim, afterMs, bootId }: Kill)
   if (victim === 'agent') look.kill('SIGKILL');
   else if (victim === 'machine') killMachine(world, look);
   else if (living.length > 0) signalProcess(living[randomInt(living.length)]!.identity, 'SIGKILL');
+  if (victim === 'child' && command === 'agent') look.kill('SIGTERM');
   await look.ended;
-  return `[${victim} after ${afterMs} ms, beside ${living.map(({ command }) => command.slice(0, 60)).join('; ')}] ${look.output()}`;
+  return `[${victim} of ${command} after ${afterMs} ms, beside ${living.map(({ command }) => command.slice(0, 60)).join('; ')}] ${look.output()}`;
 }
 
 /** As when the power goes: nothing of the host is left, and nothing had the time to say anything. */
