@@ -53,8 +53,9 @@ export interface Looker {
   /**
    * Asks the remotes of the repos that are not in back-off, and does what is due.
    * @param options.all Ask every repo: a person wants to know now.
+   * @param options.onWork There is more to do than to compare an answer: from now on it may take long.
    */
-  look(options?: { readonly all?: boolean }): Promise<LookReport>;
+  look(options?: { readonly all?: boolean; readonly onWork?: () => void }): Promise<LookReport>;
   /** Probes and reports while a run is open; sees newer commits. */
   busyTick(): Promise<void>;
   /**
@@ -82,6 +83,7 @@ export interface Looker {
 
 /** A look that keeps finding something newer ends after so many passes and goes on with the next look. */
 const PASSES_MAX = 20;
+const EMPTIED = 'host.yaml is empty; the configuration before stays in force';
 const HEAL_EVERY_MS = 10 * 60_000;
 
 export async function createLooker(
@@ -102,6 +104,8 @@ export async function createLooker(
   let view = known.view ?? (await readHostView(paths, hostId, null));
   let memo = known.memo;
   let followers = new Map<string, Follower>();
+  /** The `current` of each: made once, because an idle look asks for little else. */
+  let linkOf = new Map<string, string>();
   let open: StartedRun | null = null;
   /** The answers that the trees stand for, and newer ones that were seen while an action ran. */
   let newer = false;
@@ -126,6 +130,7 @@ export async function createLooker(
         ),
       ]),
     );
+    linkOf = new Map(view.config.repos.map(({ name }) => [name, repoPaths(paths.state, name).current]));
   };
   const repoStates = () =>
     Object.fromEntries([...followers].map(([name, follower]) => [name, follower.state()]));
@@ -136,19 +141,29 @@ export async function createLooker(
   };
   signal.addEventListener('abort', closeFollowers, { once: true });
 
+  let isEmptied = false;
+  /** Told once, for as long as it is so. */
+  const noteBroken = (text: string) => {
+    if (brokenConfig !== text) emit({ type: 'warning', text });
+    brokenConfig = text;
+  };
+
   /** While host.yaml is broken or away, what was valid stays in force. */
   const readFreshView = async (): Promise<HostView> => {
     try {
       const fresh = await readHostView(paths, hostId, view);
-      // Somebody writes it in place at this moment, or a full disk emptied it.
-      if (fresh !== view && view.config.repos.length > 0 && isEmptyFile(paths.hostFile)) return view;
+      if (fresh !== view && view.config.repos.length > 0 && isEmptyFile(paths.hostFile)) {
+        // Somebody writes it in place at this moment; or, when the next look finds it so again, a full disk emptied it.
+        if (isEmptied) noteBroken(EMPTIED);
+        isEmptied = true;
+        return view;
+      }
+      isEmptied = false;
       brokenConfig = null;
       return fresh;
     } catch (error) {
       if (!(error instanceof PullyuError)) throw error;
-      const text = describeBrokenConfig(error);
-      if (brokenConfig !== text) emit({ type: 'warning', text });
-      brokenConfig = text;
+      noteBroken(describeBrokenConfig(error));
       return view;
     }
   };
@@ -236,10 +251,11 @@ export async function createLooker(
     return { found, left };
   };
 
-  const linksNow = (): IdleMemo['links'] =>
-    Object.fromEntries(
-      [...followers.keys()].map((name) => [name, readLiveLink(repoPaths(paths.state, name).current)]),
-    );
+  const linksNow = (): IdleMemo['links'] => {
+    const links: Record<string, string | null> = {};
+    for (const [name, link] of linkOf) links[name] = readLiveLink(link);
+    return links;
+  };
 
   /** Of a repo that was left alone nothing is known that was not known before. */
   const answersOf = ({ found, left }: Probed, known: IdleMemo): IdleMemo['answers'] => {
@@ -338,10 +354,10 @@ export async function createLooker(
       const { name } = follower.repo;
       const answer = found.get(name);
       if (signal.aborted) break;
-      const isBrought = answer !== undefined && (await follower.bring(answer, view));
+      const dealtWith = answer === undefined ? null : await follower.bring(answer, view);
       if (answer !== undefined) noteBackOff(follower);
-      if (isBrought) {
-        answers.set(name, answer.commit);
+      if (dealtWith !== null) {
+        answers.set(name, dealtWith);
         continue;
       }
       answers.delete(name);
@@ -398,7 +414,7 @@ export async function createLooker(
   };
 
   return {
-    async look({ all = false } = {}) {
+    async look({ all = false, onWork } = {}) {
       await refreshView();
       // An open run would have changed the journal's stamp.
       let probed: Probed | undefined;
@@ -419,6 +435,7 @@ export async function createLooker(
         }
       }
       memo = null;
+      onWork?.();
       let last = await pass(all, probed);
       for (let n = 1; n < PASSES_MAX && !signal.aborted && (newer || existsSync(dirtyFile)); n += 1)
         last = await pass(false);

@@ -7,5 +7,12 @@ export function digestOf(value: unknown): string {
 
 /** A stable number in [0, 1) for a name. Stands in for chance wherever a decision must be the same twice. */
 export function fractionOf(name: string): number {
-  return createHash('sha256').update(name).digest().readUIntBE(0, 6) / 2 ** 48;
+  // The id of this host, at each look.
+  if (name !== last.name) {
+    const fraction = createHash('sha256').update(name).digest().readUIntBE(0, 6) / 2 ** 48;
+    last = { name, fraction };
+  }
+  return last.fraction;
 }
+
+let last = { name: '', fraction: Number.NaN };
