@@ -12,6 +12,7 @@ import type { AgentContext } from './context.ts';
 import { describeBrokenConfig, readValidView } from './host-view.ts';
 import { ensureIdentity } from './identity.ts';
 import { createLooker, type Looker } from './look.ts';
+import { checkMayLook } from './may-look.ts';
 import { readMemo, writeMemo } from './memo.ts';
 import { type AgentState, readState, writeState } from './state-file.ts';
 import { sweepAfterDeath } from './sweep.ts';
@@ -40,6 +41,7 @@ export function lockFile(paths: Paths): string {
 
 /** @returns the lock, or who holds it. */
 export function takeLock(paths: Paths, mode: string): { lock: Lock } | { holder: LockHolder | null } {
+  checkMayLook(paths, process.getuid?.() ?? 0);
   ensureIdentity(paths.state);
   const lock = tryLock(lockFile(paths), mode);
   return lock === null ? { holder: readLockHolder(lockFile(paths)) } : { lock };

@@ -7,6 +7,7 @@ import { printable } from '../model/printable.ts';
 import type { Run } from '../model/run.ts';
 import { formatDuration, formatTime } from '../plan/sentence.ts';
 import type { CommandContext } from './context.ts';
+import { findAction, type NamedAction } from './find-action.ts';
 import { formatRunJson } from './run-json.ts';
 import { formatTable, type Terminal } from './terminal.ts';
 
@@ -22,12 +23,10 @@ export async function runHistory(
   context: CommandContext,
 ): Promise<ExitCode> {
   const { paths, out } = context;
-  const runs = readJournal(join(paths.state, 'journal.log'))
-    .runs()
-    .filter(
-      ({ intent }) =>
-        action === undefined || intent.action === action || `${intent.repo}/${intent.action}` === action,
-    )
+  const all = readJournal(join(paths.state, 'journal.log')).runs();
+  const named = action === undefined ? null : findAction(action, actionsOfRuns(all));
+  const runs = all
+    .filter(({ intent }) => named === null || (intent.action === named.name && intent.repo === named.repo))
     .filter(({ result }) => options.failed !== true || (result !== null && result.outcome !== 'ok'))
     .slice(0, options.lines);
   if (options.json) {
@@ -37,6 +36,14 @@ export async function runHistory(
   if (runs.length === 0) out.line('no runs');
   for (const line of formatTable(runs.map((run) => historyRow(run, out)))) out.line(line);
   return EXIT.ok;
+}
+
+/** Those that ever ran here, each once. */
+export function actionsOfRuns(runs: readonly Run[]): NamedAction[] {
+  const named = new Map(
+    runs.map(({ intent }) => [`${intent.repo}/${intent.action}`, { repo: intent.repo, name: intent.action }]),
+  );
+  return [...named.values()];
 }
 
 function historyRow({ intent, result }: Run, out: Terminal): string[] {

@@ -9,6 +9,7 @@ import type { Run } from '../model/run.ts';
 import { delay } from '../system/clock.ts';
 import type { CommandContext } from './context.ts';
 import { findAction } from './find-action.ts';
+import { actionsOfRuns } from './history.ts';
 import { copier } from './output-copier.ts';
 
 const FOLLOW_EVERY_MS = 100;
@@ -66,9 +67,6 @@ function isOpen(journal: JournalView, run: Run): boolean {
 function findRun(text: string, runs: readonly Run[]): Run {
   const byId = runs.find((run) => run.intent.id === text);
   if (byId) return byId;
-  const named = new Map(
-    runs.map(({ intent }) => [`${intent.repo}/${intent.action}`, { repo: intent.repo, name: intent.action }]),
-  );
-  const { repo, name } = findAction(text, [...named.values()]);
+  const { repo, name } = findAction(text, actionsOfRuns(runs));
   return runs.find(({ intent }) => intent.repo === repo && intent.action === name)!;
 }
