@@ -35,9 +35,10 @@ export interface Follower {
   probe(): Promise<Result<ProbeAnswer>>;
   /**
    * Makes the answer's commit the target and its tree current, as far as that is allowed.
-   * @returns whether this answer needs nothing more: asked again with the same answer, nothing would change.
+   * @returns the commit that was dealt with (what was fetched may be newer than the answer): asked again with this answer, nothing would
+   * change. null when more is to be done.
    */
-  bring(answer: ProbeAnswer, view: HostView): Promise<boolean>;
+  bring(answer: ProbeAnswer, view: HostView): Promise<CommitId | null>;
   /**
    * Makes sure that the tree of the known target is there, also when no remote can be reached.
    * @returns false when it could not be written now. Where only a fetch could bring it, there is nothing to do.
@@ -75,6 +76,8 @@ export function createFollower(
   let actions: { key: string; list: Action[] } | null = null;
   /** The remote that answered last in this process: where `bring` goes on when it lags behind. */
   let answeredBy = 0;
+  /** What `moveTo` had to do with last. */
+  let dealtWith: CommitId | null = null;
 
   const guarded = async <T>(work: () => Promise<Result<T>>): Promise<Result<T>> => {
     try {
@@ -136,10 +139,12 @@ export function createFollower(
   const moveTo = async (answer: ProbeAnswer, view: HostView): Promise<Result<null>> => {
     const target = journal.target(repo.name);
     let commit = answer.commit;
+    dealtWith = commit;
     if (!(await clone.has(commit))) {
       const fetched = await clone.fetch(answer, { signal });
       if (!fetched.ok) return fetched;
       commit = fetched.value;
+      dealtWith = commit;
     }
     const wanted = tracking();
     if (!wanted.ok) return wanted;
@@ -220,12 +225,12 @@ export function createFollower(
         if (!next.ok) break;
         moved = await guarded(() => moveTo(next.value, view));
       }
-      if (signal.aborted) return false;
+      if (signal.aborted) return null;
       if (moved.ok) {
         state.fetchFailures = 0;
         troubles.set('content', null);
         troubles.set('contact', null);
-        return !asksAnew;
+        return asksAnew ? null : dealtWith;
       }
       const area = areaOf(moved.trouble.code);
       const settled = SETTLED.has(moved.trouble.code);
@@ -233,7 +238,7 @@ export function createFollower(
       troubles.set(area, moved.trouble);
       // The known target stays in force, so its tree has to be there.
       if (settled && !(await follower.restore(view))) asksAnew = true;
-      return settled && !asksAnew;
+      return settled && !asksAnew ? dealtWith : null;
     },
 
     async restore() {

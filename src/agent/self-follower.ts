@@ -191,18 +191,18 @@ export function createSelfFollower(
 
     async bring(answer, view) {
       const taken = await guarded(() => take(answer, view));
-      if (signal.aborted) return false;
+      if (signal.aborted) return null;
       if (taken.ok) {
         state.fetchFailures = 0;
         troubles.set('content', null);
         troubles.set('contact', null);
         // What was cloned may be newer than what was probed, and HEAD may have moved since: then the next look asks again.
-        return head === answer.commit;
+        return head === answer.commit ? head : null;
       }
       note(taken.trouble);
       const settled = taken.trouble.code === 'config' && head === answer.commit;
       state.fetchFailures = settled ? 0 : state.fetchFailures + 1;
-      return settled;
+      return settled ? head : null;
     },
 
     async restore() {
