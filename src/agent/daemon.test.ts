@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { createRemote } from '../../tests/support/repo.ts';
 import { say, sayRepository } from '../../tests/support/say.ts';
@@ -9,9 +10,9 @@ import { until } from '../../tests/support/until.ts';
 import type { AgentEvent } from '../model/event.ts';
 import { systemClock } from '../system/clock.ts';
 import { decidePaths } from '../system/paths.ts';
-import { runDaemon } from './daemon.ts';
+import { runDaemon, tickWhileLooking } from './daemon.ts';
 import { askForLook } from './one-look.ts';
-import { takeLock } from './session.ts';
+import { type Session, takeLock } from './session.ts';
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -120,4 +121,50 @@ test('the word to end ends every git at once, whatever it does, and that is no t
   await until(() => existsSync(mark), { what: 'a scan' });
   await daemon.end();
   expect(daemon.events.filter((event) => event.type.startsWith('trouble'))).toEqual([]);
+});
+
+test('the look beside a run ends before the next look begins', async () => {
+  let ticks = 0;
+  let answer = () => {};
+  const looker = {
+    openRun: () => ({}),
+    view: () => ({ config: { intervalMs: 1 } }),
+    busyTick: () => {
+      ticks += 1;
+      return new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+    },
+  };
+  const session = { looker, context: { clock: systemClock, emit() {} } } as unknown as Session;
+  const stopTicking = tickWhileLooking(
+    session,
+    { isHeld: () => true },
+    { onLook() {}, onLife() {} },
+    () => {},
+  );
+  await until(() => ticks === 1, { what: 'a look beside the run' });
+  let hasStopped = false;
+  const stopping = stopTicking().then(() => {
+    hasStopped = true;
+  });
+  await setImmediate();
+  expect(hasStopped).toBe(false);
+  answer();
+  await stopping;
+  expect(ticks).toBe(1);
+});
+
+test('a host.yaml that was emptied is told once, and what was valid stays in force', async () => {
+  using remote = await createRemote();
+  await remote.publish(sayRepository('one'));
+  const daemon = startDaemon(`interval: 100ms\nrepos: {it: {remotes: [${remote.bare}], track: main}}\n`);
+  await daemon.untilEvent('applied');
+  writeFileSync(daemon.paths.hostFile, '');
+  await daemon.untilEvent('warning');
+  const two = await remote.publish(say('two'));
+  await until(() => daemon.events.some((event) => event.type === 'applied' && event.commit === two), {
+    what: 'applied',
+  });
+  expect(daemon.events.filter((event) => event.type === 'warning')).toHaveLength(1);
 });

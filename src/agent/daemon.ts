@@ -79,7 +79,7 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   const { looker } = session;
   const { clock, signal } = o;
   const wakes = createWakes(signal);
-  const errands = createErrands(looker, wakes.wake, signal);
+  const errands = createErrands(looker, wakes.wake, signal, { now: clock.now, emit: o.emit });
   let looking: Promise<LookReport> | null = null;
   let savedAt = Number.NEGATIVE_INFINITY;
   let saved = '';
@@ -110,7 +110,11 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   };
 
   const socket: AgentSocket | null = await openSocket(o.paths.state, {
-    state: () => ({ state: session.state(next), openRun: looker.openRun()?.intent.id ?? null }),
+    state: () => ({
+      state: session.state(next),
+      openRun: looker.openRun()?.intent.id ?? null,
+      heldSince: errands.heldSince(),
+    }),
     async look() {
       if (looker.openRun() !== null) {
         wakes.wake();
@@ -146,7 +150,7 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
         report = await looking;
       } finally {
         looking = null;
-        stopTicking();
+        await stopTicking();
       }
       const now = clock.now();
       // While one repo is well the host keeps its slots; else it waits for the first that may be asked again.
@@ -173,12 +177,12 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
 }
 
 /** Looks go on while an action runs: they probe and report. And a look that takes long is told from one that hangs. */
-function tickWhileLooking(
-  session: Session,
-  errands: Errands,
+export function tickWhileLooking(
+  session: Pick<Session, 'looker' | 'context'>,
+  errands: Pick<Errands, 'isHeld'>,
   hooks: DaemonHooks,
   save: () => void,
-): () => void {
+): () => Promise<void> {
   const { looker, context } = session;
   const { clock } = context;
   const begun = clock.monotonic();
@@ -201,9 +205,11 @@ function tickWhileLooking(
   const life = every(() => {
     if (looker.openRun() === null && clock.monotonic() - begun < LIFE_MAX_MS) hooks.onLife();
   }, LIFE_EVERY_MS);
-  return () => {
+  return async () => {
     clearInterval(busy);
     clearInterval(life);
+    // Its probes and those of the next look would meet.
+    await ticking;
   };
 }
 
@@ -228,7 +234,7 @@ function slotAfter({ looker }: Session, now: number): number {
   return nextLookAt({ now, intervalMs: config.intervalMs, hostId: host.id, failures: 0, retryAfterMs: null });
 }
 
-function describeRun(session: Session, clock: Clock): string {
+function describeRun(session: Pick<Session, 'looker'>, clock: Clock): string {
   const run = session.looker.openRun();
   if (run === null) return 'looking';
   const seconds = Math.round((clock.now() - run.intent.startedAt) / 1000);

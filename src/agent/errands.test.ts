@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
 import { PullyuError } from '../errors.ts';
+import type { AgentEvent } from '../model/event.ts';
 import { createErrands } from './errands.ts';
 import type { Looker } from './look.ts';
 
-function world(runByHand: Looker['runByHand'] = async () => null) {
+function world(runByHand: Looker['runByHand'] = async () => null, holdMaxMs = 60_000) {
+  const events: AgentEvent[] = [];
   const ending = new AbortController();
   let open: unknown = null;
   let woken = 0;
@@ -11,10 +13,15 @@ function world(runByHand: Looker['runByHand'] = async () => null) {
     woken += 1;
   };
   const looker = { runByHand, openRun: () => open } as unknown as Looker;
-  const errands = createErrands(looker, wake, ending.signal);
+  const errands = createErrands(looker, wake, ending.signal, {
+    now: () => 5,
+    emit: (event) => void events.push(event),
+    holdMaxMs,
+  });
   return {
     errands,
     ending,
+    events,
     wakes: () => woken,
     setOpen: (run: unknown) => {
       open = run;
@@ -46,7 +53,7 @@ test('while a run is open, one waits or a person works, everybody else is told a
   expect(await errands.run('it', 'say')).toMatchObject({ code: 'busy' });
   const carrying = errands.carryOut();
   expect(await held).toBe(true);
-  expect(errands.isHeld()).toBe(true);
+  expect([errands.isHeld(), errands.heldSince()]).toEqual([true, 5]);
   expect(await errands.hold(Promise.resolve())).toBe(false);
   release();
   await carrying;
@@ -75,4 +82,12 @@ test('the end of the daemon ends a hold', async () => {
   ending.abort();
   await carrying;
   expect(errands.isHeld()).toBe(false);
+});
+
+test('a hold that nobody ends is ended after a time, and told', async () => {
+  const { errands, events } = world(undefined, 1);
+  void errands.hold(new Promise(() => {}));
+  await errands.carryOut();
+  expect([errands.isHeld(), errands.heldSince()]).toEqual([false, null]);
+  expect(events.map((event) => event.type)).toEqual(['warning']);
 });

@@ -1,5 +1,6 @@
 /** What people ask of a daemon between two looks: to run one action now, or to run none for a while. */
 import { PullyuError } from '../errors.ts';
+import type { EventSink } from '../model/event.ts';
 import type { Looker } from './look.ts';
 import type { RunAnswer, SocketHandlers } from './socket.ts';
 
@@ -8,6 +9,8 @@ export interface Errands extends Pick<SocketHandlers, 'run' | 'hold'> {
   carryOut(): Promise<void>;
   /** A person is at work on this host. */
   isHeld(): boolean;
+  /** Milliseconds since 1970; null when nobody is. */
+  heldSince(): number | null;
 }
 
 /** At once, so that the person knows; the errand of one is never kept waiting behind that of another. */
@@ -17,11 +20,26 @@ const BUSY: RunAnswer = {
   hint: '`pullyu status` shows which, `pullyu logs ACTION -f` follows it',
 };
 
+/** A day's work. One who forgot a terminal must not keep the host from its work for ever. */
+const HOLD_MAX_MS = 8 * 60 * 60_000;
+
+interface ErrandOptions {
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly emit: EventSink;
+  readonly holdMaxMs?: number;
+}
+
 /** @param wake Ends the wait for the next look, before which errands are carried out. */
-export function createErrands(looker: Looker, wake: () => void, signal: AbortSignal): Errands {
+export function createErrands(
+  looker: Looker,
+  wake: () => void,
+  signal: AbortSignal,
+  o: ErrandOptions,
+): Errands {
   const waiting: (() => Promise<void>)[] = [];
-  let held = false;
-  const isBusy = () => held || waiting.length > 0 || looker.openRun() !== null;
+  let heldSince: number | null = null;
+  const isBusy = () => heldSince !== null || waiting.length > 0 || looker.openRun() !== null;
   const add = (errand: () => Promise<void>) => {
     waiting.push(errand);
     wake();
@@ -48,10 +66,15 @@ export function createErrands(looker: Looker, wake: () => void, signal: AbortSig
       new Promise((resolve) => {
         if (isBusy()) return resolve(false);
         add(async () => {
-          held = true;
+          heldSince = o.now();
           resolve(true);
-          await endOf(released, signal);
-          held = false;
+          const isReleased = await endOf(released, signal, o.holdMaxMs ?? HOLD_MAX_MS);
+          heldSince = null;
+          if (isReleased) return;
+          o.emit({
+            type: 'warning',
+            text: 'a person held the runs of this host for longer than 8 hours; they go on now',
+          });
         });
       }),
 
@@ -59,17 +82,21 @@ export function createErrands(looker: Looker, wake: () => void, signal: AbortSig
       for (let errand = waiting.shift(); errand && !signal.aborted; errand = waiting.shift()) await errand();
     },
 
-    isHeld: () => held,
+    isHeld: () => heldSince !== null,
+    heldSince: () => heldSince,
   };
 }
 
-/** Or that the agent is told to end. */
-function endOf(released: Promise<void>, signal: AbortSignal): Promise<void> {
+/** Or that the agent is told to end. @returns false when the time was over. */
+function endOf(released: Promise<void>, signal: AbortSignal, maxMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const done = () => {
+    const end = (isReleased: boolean) => {
+      clearTimeout(timer);
       signal.removeEventListener('abort', done);
-      resolve();
+      resolve(isReleased);
     };
+    const done = () => end(true);
+    const timer = setTimeout(() => end(false), maxMs);
     signal.addEventListener('abort', done, { once: true });
     if (signal.aborted) done();
     void released.then(done);

@@ -21,7 +21,7 @@ function createState(folder: string): Paths {
 /** A daemon's socket that gives these answers in order, the last one for ever. */
 function answering(paths: Paths, answers: LookAnswer[]) {
   return openSocket(paths.state, {
-    state: () => ({ state: readState(paths.state), openRun: null }),
+    state: () => ({ state: readState(paths.state), openRun: null, heldSince: null }),
     look: async () => (answers.length > 1 ? answers.shift()! : answers[0]!),
     run: async () => ({ code: 'busy', message: '', hint: null }),
     hold: async () => false,

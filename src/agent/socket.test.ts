@@ -20,7 +20,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const handlers = (state: string, more: Partial<SocketHandlers> = {}): SocketHandlers => ({
-  state: () => ({ state: readState(state), openRun: null }),
+  state: () => ({ state: readState(state), openRun: null, heldSince: null }),
   look: async () => ({ exitCode: 0, message: 'looked' }),
   run: async (repo, action) => ({ code: 'busy', message: `${repo} ${action}`, hint: null }),
   hold: async () => false,

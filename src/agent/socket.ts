@@ -17,6 +17,8 @@ const PATH_MAX_BYTES = 107;
 export interface AgentAnswer {
   readonly state: AgentState;
   readonly openRun: string | null;
+  /** Since when a person keeps runs from beginning, milliseconds since 1970. */
+  readonly heldSince: number | null;
 }
 
 export interface LookAnswer {

@@ -38,6 +38,8 @@ export interface HostPicture {
   readonly holder: { readonly pid: number; readonly command: string } | null;
   readonly openRun: RunIntent | null;
   readonly pause: Pause | null;
+  /** Since when a person keeps the agent from running anything; null when nobody does. */
+  readonly heldSince: number | null;
   /** Seen by the reader: nothing can be written. */
   readonly ownSide: Trouble | null;
   readonly now: number;
@@ -66,6 +68,7 @@ export async function readPicture(paths: Paths, clock: Clock): Promise<HostPictu
     holder,
     openRun: holder === null ? null : (journal.openRuns().at(-1) ?? null),
     pause: journal.pause(now),
+    heldSince: live?.heldSince ?? null,
     ownSide: readOwnSideTrouble(paths.state),
     now,
   };

@@ -85,6 +85,8 @@ export async function runStatus(
   else {
     for (const line of formatStatus(status, context.out, picture.now, options.all === true))
       context.out.line(line);
+    if (picture.heldSince !== null)
+      context.out.line(`a person holds the runs since ${iso(picture.heldSince)}`);
     for (const repo of openTries(context.paths, picture.view.config.repos))
       context.out.line(`a try of ${repo.name} is open: pullyu try status ${repo.name}`);
   }

@@ -2,10 +2,12 @@
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { holdAgent } from '../../src/agent/socket.ts';
 import { startChild } from '../support/child.ts';
 import { createHost, program, type TestHost } from '../support/host.ts';
 import { needsRoot } from '../support/needs.ts';
 import { createRemote, type Remote } from '../support/repo.ts';
+import { sayRepository } from '../support/say.ts';
 import { until } from '../support/until.ts';
 
 const YAML = `actions:
@@ -247,4 +249,17 @@ needsRoot('setpriv')("another user's action runs as that user on a terminal too"
   expect(person.code, person.stderr).toBe(0);
   expect(person.stdout).toBe(agent.stdout);
   expect(person.stdout).toMatch(/^nobody\n/);
+});
+
+test('status tells that a person keeps the agent from running anything', async () => {
+  using remote = await createRemote();
+  const first = await remote.publish(sayRepository('one'));
+  await using host = createHost({ repos: { it: remote.bare } });
+  await host.start();
+  await host.untilApplied(first);
+  const hold = await holdAgent(host.state, 10_000);
+  if (hold === null || hold === 'busy') throw new Error(`expected a hold, found ${hold}`);
+  expect((await host.run(['status'])).stdout).toMatch(/a person holds the runs since \d{4}-/);
+  hold.release();
+  await until(async () => !(await host.run(['status'])).stdout.includes('a person holds'));
 });
