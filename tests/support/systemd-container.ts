@@ -1,6 +1,7 @@
 /**
- * A machine with a real systemd: this one's files in an overlay, booted by systemd-nspawn. No unit of this machine starts in it, what it writes
- * is in memory, its mounts are in a namespace of their own and vanish with its processes. It has no network but the loopback. Needs root.
+ * A machine with a real systemd: this one's files in an overlay, booted by systemd-nspawn. No unit of this machine starts in it, and it has no
+ * network but the loopback. What it writes is in memory. Its processes and mounts are in namespaces of their own, which end with this process,
+ * whatever it dies of. Needs root.
  */
 import { execFile } from 'node:child_process';
 import {
@@ -60,7 +61,7 @@ cd /
 boot=0
 while [ $boot -lt ${BOOTS_MAX} ]; do
   boot=$((boot + 1))
-  setpriv --pdeathsig KILL systemd-nspawn --register=no $unit --settings=no --quiet --directory="$folder/root" --machine="$name" --hostname=web-17 \\
+  systemd-nspawn --register=no $unit --settings=no --quiet --directory="$folder/root" --machine="$name" --hostname=web-17 \\
     --private-network --link-journal=no --resolv-conf=off --timezone=off --console=read-only \\
     --bind-ro="$package/node_modules:/opt/pullyu/node_modules" --boot systemd.unit=multi-user.target </dev/null || true
 done`;
@@ -96,10 +97,9 @@ export async function bootContainer(): Promise<SystemdContainer> {
   const folder = mkdtempSync('/var/tmp/pullyu-systemd-');
   const name = basename(folder);
   const machine = startChild([
-    requireProgram('unshare'),
-    '--mount',
-    '--propagation',
-    'private',
+    'setpriv',
+    ...['--pdeathsig', 'KILL', '--'],
+    ...[requireProgram('unshare'), '--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc'],
     'sh',
     '-c',
     MACHINE,
@@ -132,10 +132,8 @@ export async function bootContainer(): Promise<SystemdContainer> {
     });
   };
   const close = async () => {
-    // The one that would boot it again first, then the machine at once: there is nothing in it that must be saved.
-    const nspawn = descendants(machine.pid);
+    // At once: there is nothing in it that must be saved.
     machine.kill('SIGKILL');
-    for (const process of nspawn) signalProcess(process, 'SIGKILL');
     await machine.close();
     rmdirSync(folder);
     await removeGroups(name);
@@ -182,7 +180,8 @@ function findInit(machine: Child, before: number): number | null {
   for (const { pid } of descendants(machine.pid)) {
     if (pid === before) continue;
     try {
-      if (/^NSpid:\t\d+\t1$/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) return pid;
+      // Ours, that of `unshare`, its own.
+      if (/^NSpid:\t\d+\t\d+\t1$/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) return pid;
     } catch {
       // It ended meanwhile.
     }
