@@ -63,7 +63,7 @@ test.each([
   const url = parseRemoteUrl(text);
   expect(url).toMatchObject({ ok: false, trouble: { code: 'auth-refused' } });
   expect(JSON.stringify(url)).not.toContain('s3cret');
-  expect(JSON.stringify(url)).toContain('credentialsFile');
+  expect(JSON.stringify(url)).toContain('`credentials`');
 });
 
 test('no text crashes the parser, and what it accepts has no option for ssh in it', () => {
