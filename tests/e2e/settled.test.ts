@@ -1,4 +1,6 @@
 /** What a look calls settled, and does not ask again: never more than it knows. */
+
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -127,4 +129,23 @@ test('a tree that somebody made current by hand does not stay so, also when noth
   symlinkSync(other, join(repo, 'current'));
   expect((await host.look()).code).toBe(0);
   expect(tree()).toBe(wanted);
+});
+
+test('a commit that was pushed while it was fetched is known, so that the way back from it is noticed', async () => {
+  using remote = await createRemote();
+  using tools = tempFolder('tools');
+  const one = await remote.publish(sayRepository('one'));
+  const two = await remote.publish(say('two'));
+  const move = (to: string) => git(['-C', remote.bare, 'update-ref', 'refs/heads/main', to]);
+  await move(one);
+  const real = execFileSync('sh', ['-c', 'command -v git'], { encoding: 'utf8' }).trim();
+  const pushed = `${real} -C ${remote.bare} update-ref refs/heads/main ${two}`;
+  const script = `#!/bin/sh\ncase " $* " in *" fetch "*) ${pushed};; esac\nexec ${real} "$@"\n`;
+  writeFileSync(join(tools.path, 'git'), script, { mode: 0o755 });
+  await using host = createHost({ repos: { it: remote.bare } });
+  expect((await host.look({ env: { PATH: `${tools.path}:${process.env.PATH}` } })).code).toBe(0);
+  expect(said(host)).toEqual(['two']);
+  await move(one);
+  await host.look();
+  expect((await host.status()).repos[0]?.trouble?.code).toBe('lagging');
 });
