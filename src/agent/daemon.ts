@@ -88,12 +88,13 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   /** Looks in a row that left something due. */
   let leftDue = 0;
 
-  /** Times alone are written now and then; anything else at once. */
-  const save = () => {
+  /** Times alone, and no more comes of an idle look, are written now and then; anything else at once. */
+  const save = (isIdle = false) => {
+    const now = clock.monotonic();
+    if (isIdle && saved !== UNSAVED && now - savedAt < STATE_EVERY_MS) return;
     const shape = JSON.stringify(looker.repoStates(), (key, value) =>
       key === 'lastContactAt' || key === 'count' ? undefined : value,
     );
-    const now = clock.monotonic();
     if (shape === saved && now - savedAt < STATE_EVERY_MS) return;
     try {
       session.save(next);
@@ -142,28 +143,34 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
     }
     while (!signal.aborted) {
       const waiters = wakes.take();
-      const stopTicking = tickWhileLooking(session, errands, hooks, save);
+      const ticking: { stop?: () => Promise<void> } = {};
+      const onWork = () => {
+        ticking.stop ??= tickWhileLooking(session, errands, hooks, save);
+      };
       let report: LookReport;
       try {
-        await errands.carryOut();
-        looking = looker.look({ all: waiters.length > 0 });
+        await errands.carryOut(onWork);
+        looking = looker.look({ all: waiters.length > 0, onWork });
         report = await looking;
       } finally {
         looking = null;
-        await stopTicking();
+        await ticking.stop?.();
       }
       const now = clock.now();
       // While one repo is well the host keeps its slots; else it waits for the first that may be asked again.
       const at = report.askInMs === null ? slotAfter(session, now) : now + report.askInMs;
       leftDue = report.nextDueAt !== null && report.nextDueAt <= now ? leftDue + 1 : 0;
       next = dueLookAt({ now, at, dueAt: report.nextDueAt, leftDue });
-      save();
+      save(report.idle);
       // Only now: whoever asked may read state.json at once.
       for (const waiter of waiters) waiter(report);
       hooks.onLook(report.idle ? 'nothing to do' : `looked, next look at ${new Date(next).toISOString()}`);
       if (signal.aborted) break;
       if (!report.idle) await alive(looker.tidy(), clock, hooks);
-      await alive(wakes.wait(Math.max(AT_ONCE_MS, next - clock.now())), clock, hooks);
+      const waitMs = Math.max(AT_ONCE_MS, next - clock.now());
+      const waiting = wakes.wait(waitMs);
+      const isLong = waitMs > Math.max(LIFE_EVERY_MS, looker.view().config.intervalMs);
+      await (isLong ? alive(waiting, clock, hooks) : waiting);
     }
   } finally {
     socket?.close();

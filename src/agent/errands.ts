@@ -5,8 +5,8 @@ import type { Looker } from './look.ts';
 import type { RunAnswer, SocketHandlers } from './socket.ts';
 
 export interface Errands extends Pick<SocketHandlers, 'run' | 'hold'> {
-  /** Does what was asked, in its order. Only while no look is under way. */
-  carryOut(): Promise<void>;
+  /** Does what was asked, in its order. Only while no look is under way. @param onWork Called when there is something. */
+  carryOut(onWork?: () => void): Promise<void>;
   /** A person is at work on this host. */
   isHeld(): boolean;
   /** Milliseconds since 1970; null when nobody is. */
@@ -78,8 +78,11 @@ export function createErrands(
         });
       }),
 
-    async carryOut() {
-      for (let errand = waiting.shift(); errand && !signal.aborted; errand = waiting.shift()) await errand();
+    async carryOut(onWork) {
+      for (let errand = waiting.shift(); errand && !signal.aborted; errand = waiting.shift()) {
+        onWork?.();
+        await errand();
+      }
     },
 
     isHeld: () => heldSince !== null,

@@ -60,11 +60,13 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
   }
   const journal = lazyJournal(join(paths.state, 'journal.log'), clock);
   const sshFolder = decideSshFolder(paths.state, process.getuid?.() ?? 0);
+  const { repos, lastLookAt, servers } = readState(paths.state);
   const prober = createProber({
     limits: view.config.limits,
     env,
     now: clock.now,
     sshFolder,
+    ...(servers === undefined ? {} : { known: servers }),
   });
   const context: AgentContext = {
     paths,
@@ -79,7 +81,6 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
   };
   // After a death the first look is a whole one, so that housekeeping follows it.
   let savedMemo = lock.unclean === null ? readMemo(paths.state) : null;
-  const { repos, lastLookAt } = readState(paths.state);
   const looker = await createLooker(context, id, { memo: savedMemo, repos, lastLookAt, view, brokenConfig });
   const state = (nextLookAt: number | null): AgentState => ({
     version: 1,
@@ -89,6 +90,7 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
     lastLookAt: looker.lastLookAt(),
     nextLookAt,
     repos: looker.repoStates(),
+    servers: prober.known(),
   });
   return {
     looker,
@@ -125,6 +127,7 @@ function lazyJournal(file: string, clock: Clock): Journal {
     openRuns: () => journal().openRuns(),
     memory: () => journal().memory(),
     target: (repo) => journal().target(repo),
+    targetTrack: (repo) => journal().targetTrack(repo),
     accepted: (repo) => journal().accepted(repo),
     applied: (repo) => journal().applied(repo),
     pause: (now) => journal().pause(now),

@@ -3,6 +3,7 @@
  * Lost or damaged, it is simply made anew by the next look.
  */
 import { join } from 'node:path';
+import type { KnownServers } from '../git/probe.ts';
 import type { CommitId } from '../model/ids.ts';
 import type { LastingTrouble } from '../model/trouble.ts';
 import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
@@ -19,8 +20,6 @@ export interface RepoState {
   failures: number;
   /** Looks in a row in which a remote answered, but its commit could not be brought here. */
   fetchFailures: number;
-  /** The tracking rule under which the target was chosen, resolved. */
-  track: string | null;
   /** When somebody's edits of the tree were last put back, and which. */
   healed: { at: number; files: string[] } | null;
 }
@@ -35,6 +34,8 @@ export interface AgentState {
   lastLookAt: number | null;
   nextLookAt: number | null;
   repos: Record<string, RepoState>;
+  /** What the servers of the remotes speak. */
+  servers?: KnownServers;
 }
 
 export function emptyRepoState(): RepoState {
@@ -45,7 +46,6 @@ export function emptyRepoState(): RepoState {
     trouble: null,
     failures: 0,
     fetchFailures: 0,
-    track: null,
     healed: null,
   };
 }

@@ -66,6 +66,24 @@ test('the first probe asks twice, each further one once, all on one connection',
   expect(server.connections() - before).toBe(1);
 });
 
+test('what one prober found out about a server another one need not ask, and believes only until it is wrong', async () => {
+  const url = server.url(remote.path);
+  using first = createAsker(url);
+  await first.ask();
+  const known = first.prober.known();
+  expect(known).toEqual({ [url]: { version: 2, objectFormat: 'sha1' } });
+  server.asked.length = 0;
+  using second = createAsker(url, {}, { known });
+  expect(await second.outcome()).toBe(head);
+  expect(server.asked).toEqual([POST]);
+  expect(second.prober.known()).toEqual(known);
+  server.speaksV2 = false;
+  using third = createAsker(url, {}, { known });
+  expect(await third.outcome()).toBe(head);
+  expect(server.asked).toEqual([POST, POST, GET]);
+  expect(third.prober.known()).toEqual({});
+});
+
 test('a push is seen by the next probe', async () => {
   using asker = createAsker(server.url(remote.path));
   await remote.branch('moving');

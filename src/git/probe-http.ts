@@ -14,7 +14,7 @@ import { decideRedirect, INFO_REFS, isRedirect, REDIRECTS_MAX } from './http-red
 import type { HttpRequest } from './http-request.ts';
 import { formatLsRefs } from './ls-refs.ts';
 import { troubleOfMissing } from './probe-missing.ts';
-import type { ProbeAnswer, ProberOptions, RemoteProber } from './probe-types.ts';
+import type { KnownServer, ProbeAnswer, ProberOptions, RemoteProber } from './probe-types.ts';
 import { chooseRef, chosenRef, type Wanted } from './probe-wanted.ts';
 import { createAdvertisementReader, createLsRefsReader, type RefReader } from './ref-reader.ts';
 import { isTrustedHost, type RemoteUrl } from './remote-url.ts';
@@ -36,6 +36,7 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
   const before = new Map<string, CommitId>();
   /** Answers of a place that a redirect led to. */
   let elsewhere = 0;
+  let told = o.known?.[original.text] ?? null;
 
   async function probe(wanted: Wanted, signal?: AbortSignal): Promise<Result<ProbeAnswer>> {
     const time = { deadline: monotonicMs() + o.limits.probeTimeoutMs, signal };
@@ -49,6 +50,7 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
   }
 
   async function answerFor(wanted: Wanted, time: Time): Promise<Result<ProbeAnswer>> {
+    if (told !== null) await believe(told);
     if (place?.version === 2) {
       const reading = await ask(place, wanted, time);
       if ('reader' in reading) return conclude(place, wanted, reading.reader, time);
@@ -61,6 +63,13 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
     if (at.version === 0) return conclude(at, wanted, reader, time);
     const reading = await ask(at, wanted, time);
     return 'reader' in reading ? conclude(at, wanted, reading.reader, time) : fail(reading.trouble);
+  }
+
+  /** What another process found out is as good as our own discovery, until an answer is not understood. */
+  async function believe({ version, objectFormat }: KnownServer): Promise<void> {
+    told = null;
+    const opened = await enter(original);
+    if (opened.ok) Object.assign(opened.value, { version, objectFormat });
   }
 
   /** GET info/refs, following redirects, until it is known where the repository is and what is spoken there. */
@@ -135,7 +144,12 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
     prepared = null;
   }
 
-  return { probe, close: leave };
+  function known(): KnownServer | null {
+    if (place === null || place.version !== 2 || place.url !== original) return told;
+    return { version: 2, objectFormat: place.objectFormat };
+  }
+
+  return { probe, known, close: leave };
 }
 
 function tooManyRedirects(original: RemoteUrl): Trouble {

@@ -20,10 +20,23 @@ export interface ProberOptions {
   readonly sshFolder?: string | null;
   /** Wall clock, milliseconds since 1970. Only for dates in Retry-After. */
   readonly now?: () => number;
+  /** What an earlier process knew. Wrong or old, it costs one more question. */
+  readonly known?: KnownServers;
 }
+
+/** What a server was found to speak. A new process that knows it asks its question at once, without asking that first. */
+export interface KnownServer {
+  readonly version: 2;
+  readonly objectFormat: string | null;
+}
+
+/** By the URL of the remote. */
+export type KnownServers = Readonly<Record<string, KnownServer>>;
 
 /** Probes one remote of one repo, and keeps what makes the next probe cheap. */
 export interface RemoteProber {
   probe(wanted: Wanted, signal?: AbortSignal): Promise<Result<ProbeAnswer>>;
+  /** null: nothing that another process could use. */
+  known?(): KnownServer | null;
   close(): void;
 }

@@ -2,12 +2,12 @@
 import { isCommitId } from '../model/ids.ts';
 import type { RepoConfig, Tracking } from '../model/repo.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
-import type { ProbeAnswer, ProberOptions, RemoteProber } from './probe-types.ts';
+import type { KnownServer, KnownServers, ProbeAnswer, ProberOptions, RemoteProber } from './probe-types.ts';
 import { type Wanted, wantedRefs } from './probe-wanted.ts';
 import { decideProxy } from './proxy.ts';
 import { parseRemoteUrl, type RemoteUrl } from './remote-url.ts';
 
-export type { ProbeAnswer, ProberOptions } from './probe-types.ts';
+export type { KnownServers, ProbeAnswer, ProberOptions } from './probe-types.ts';
 
 export interface Prober {
   /**
@@ -20,12 +20,15 @@ export interface Prober {
     tracking: Tracking,
     signal?: AbortSignal,
   ): Promise<Result<ProbeAnswer>>;
+  /** What was found out, or was known before: for `known` of the next process. */
+  known(): KnownServers;
   /** Ends kept connections. */
   close(): void;
 }
 
 interface Entry {
   readonly repo: RepoConfig;
+  readonly url: string;
   readonly remote: RemoteProber;
   asked: { readonly tracking: Tracking; readonly wanted: Wanted } | null;
 }
@@ -43,7 +46,7 @@ export function createProber(o: ProberOptions): Prober {
     entries.delete(key);
     const url = parseRemoteUrl(remoteUrl);
     if (!url.ok) return url;
-    const entry = { repo, remote: await createRemoteProber(repo, url.value, o), asked: null };
+    const entry = { repo, url: remoteUrl, remote: await createRemoteProber(repo, url.value, o), asked: null };
     entries.set(key, entry);
     return ok(entry);
   }
@@ -58,6 +61,15 @@ export function createProber(o: ProberOptions): Prober {
         value.asked = { tracking, wanted: wantedRefs(tracking) };
       }
       return value.remote.probe(value.asked.wanted, signal);
+    },
+    known() {
+      const known: Record<string, KnownServer> = { ...o.known };
+      for (const { url, remote } of entries.values()) {
+        const server = remote.known?.();
+        if (server != null) known[url] = server;
+        else if (server === null) delete known[url];
+      }
+      return known;
     },
     close() {
       for (const entry of entries.values()) entry.remote.close();
