@@ -167,12 +167,13 @@ export function createFollower(
       await publish(choice.target);
       return fail(choice.trouble);
     }
+    const track = describeTracking(wanted.value);
     if (choice.kind === 'move') {
       const scanned = await clone.scan(target !== null && (await clone.has(target)) ? target : null, commit);
       if (!scanned.ok) return scanned;
       const valid = await actionsOf(commit, view);
       if (!valid.ok) return valid;
-      journal.append({ type: 'target', repo: repo.name, commit, remote: answer.url });
+      journal.append({ type: 'target', repo: repo.name, commit, remote: answer.url, track });
       clone.setTarget(commit);
       emit({
         type: 'target-moved',
@@ -183,13 +184,17 @@ export function createFollower(
         subject: await clone.subject(commit),
       });
     }
-    state.track = describeTracking(wanted.value);
+    // Durable, since the next move hangs on it: a `track` that was changed may lead anywhere, one that was not only onwards.
+    if (choice.kind === 'stay' && journal.targetTrack(repo.name) !== track)
+      journal.append({ type: 'target', repo: repo.name, commit: choice.target, remote: answer.url, track });
     return publish(choice.target);
   };
 
   /** The operator changed `track` (or a label in it) on this host: that is his word for the move, which need not be a descent. */
-  const retracked = (wanted: Tracking): boolean =>
-    state.track !== null && state.track !== describeTracking(wanted);
+  const retracked = (wanted: Tracking): boolean => {
+    const before = journal.targetTrack(repo.name);
+    return before !== null && before !== describeTracking(wanted);
+  };
 
   const follower: Follower = {
     repo,

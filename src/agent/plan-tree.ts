@@ -125,6 +125,7 @@ const NOTHING: JournalView = {
   openRuns: () => [],
   memory: () => new Map(),
   target: () => null,
+  targetTrack: () => null,
   accepted: () => null,
   applied: () => null,
   pause: () => null,

@@ -18,7 +18,10 @@ export interface JournalState {
   readonly open: Map<RunId, RunIntent>;
   readonly memory: Map<ActionKey, ActionMemory>;
   /** Per repo. */
-  readonly targets: Map<string, { readonly commit: CommitId; readonly remote: string }>;
+  readonly targets: Map<
+    string,
+    { readonly commit: CommitId; readonly remote: string; readonly track?: string }
+  >;
   readonly accepted: Map<string, CommitId>;
   readonly applied: Map<string, CommitId>;
   pause: Pause | null;
@@ -49,11 +52,13 @@ export function foldRecord(state: JournalState, record: StoredRecord): JournalSt
     case 'finished':
       foldFinished(state, record.result);
       break;
-    case 'target':
-      state.targets.set(record.repo, { commit: record.commit, remote: record.remote });
+    case 'target': {
+      const { repo, commit, remote, track } = record;
       // An acceptance is for one move. If it outlived the move, the way back to that commit would stay open for ever.
-      state.accepted.delete(record.repo);
+      if (state.targets.get(repo)?.commit !== commit) state.accepted.delete(repo);
+      state.targets.set(repo, { commit, remote, ...(typeof track === 'string' ? { track } : {}) });
       break;
+    }
     case 'accepted':
       state.accepted.set(record.repo, record.commit);
       break;

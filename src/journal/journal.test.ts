@@ -21,7 +21,7 @@ import { compactRecords, formatJournal } from './compact.ts';
 import { emptyState, foldRecord, type JournalState, RUNS_IN_MEMORY } from './fold.ts';
 import { type Disk, openJournal, realDisk } from './open.ts';
 import { parseJournal } from './parse.ts';
-import { markerOf, readJournal } from './read.ts';
+import { markerOf, readJournal, viewOf } from './read.ts';
 import { formatRecord, type JournalRecord, type StoredRecord } from './record.ts';
 
 let folder: string;
@@ -610,4 +610,15 @@ test('arbitrary bytes never crash a reader: they are a journal, torn, or a named
     }),
     { numRuns: 300 },
   );
+});
+
+test('the tracking of a target is known until the next target, also after compaction; older records have none', () => {
+  const moved: JournalRecord = { type: 'target', repo: 'it', commit: OTHER, remote: 'x', track: 'main' };
+  const trackOf = (...records: JournalRecord[]) => viewOf(() => fold(records)).targetTrack('it');
+  expect(trackOf(moved)).toBe('main');
+  expect(compactRecords(fold([moved]))).toEqual([moved]);
+  expect(trackOf({ type: 'target', repo: 'it', commit: OTHER, remote: 'x' })).toBeNull();
+  const accepted: JournalRecord = { type: 'accepted', repo: 'it', commit: COMMIT };
+  // No move: another tracking leads to the same commit.
+  expect(fold([moved, accepted, { ...moved, track: 'release' }]).accepted.get('it')).toBe(COMMIT);
 });

@@ -16,6 +16,8 @@ export interface JournalView {
   openRuns(): RunIntent[];
   memory(): ReadonlyMap<ActionKey, ActionMemory>;
   target(repo: string): CommitId | null;
+  /** The tracking under which the target was chosen, resolved; null when that is not known. */
+  targetTrack(repo: string): string | null;
   /** A commit to which the operator allowed a move that is no descent; ended by the next target. */
   accepted(repo: string): CommitId | null;
   applied(repo: string): CommitId | null;
@@ -30,6 +32,7 @@ export function viewOf(state: () => JournalState): JournalView {
     openRuns: () => [...state().open.values()],
     memory: () => state().memory,
     target: (repo) => state().targets.get(repo)?.commit ?? null,
+    targetTrack: (repo) => state().targets.get(repo)?.track ?? null,
     accepted: (repo) => state().accepted.get(repo) ?? null,
     applied: (repo) => state().applied.get(repo) ?? null,
     pause(now) {

@@ -13,7 +13,14 @@ export const JOURNAL_VERSION = 1;
 export type JournalRecord =
   | { readonly type: 'started'; readonly intent: RunIntent }
   | { readonly type: 'finished'; readonly result: RunResult }
-  | { readonly type: 'target'; readonly repo: string; readonly commit: CommitId; readonly remote: string }
+  | {
+      readonly type: 'target';
+      readonly repo: string;
+      readonly commit: CommitId;
+      readonly remote: string;
+      /** The tracking under which it was chosen, resolved. Older versions wrote none. */
+      readonly track?: string;
+    }
   | { readonly type: 'accepted'; readonly repo: string; readonly commit: CommitId }
   | { readonly type: 'applied'; readonly repo: string; readonly commit: CommitId }
   | { readonly type: 'paused'; readonly reason: string; readonly since: number; readonly until: number }

@@ -274,3 +274,18 @@ test('a commit larger than the limit is refused by name until the limit is raise
     end: () => host.configure({ repos }),
   });
 });
+
+test('a track that was changed is known as such also when state.json is lost', async () => {
+  using remote = await createRemote();
+  await remote.publish(sayRepository('one'));
+  await using host = createHost({ repos: { it: remote.bare } });
+  await host.look();
+  await remote.git('checkout', '--quiet', '--orphan', 'release');
+  await remote.git('commit', '--quiet', '-m', 'another beginning');
+  await remote.git('push', '--quiet', 'origin', 'release');
+  const release = (await remote.git('rev-parse', 'HEAD')).trim();
+  rmSync(join(host.state, 'state.json'));
+  host.configure({ repos: { it: { remotes: [remote.bare], track: 'release' } } });
+  expect((await host.look()).code).toBe(0);
+  expect((await host.status()).repos[0]).toMatchObject({ applied: release, trouble: null });
+});
