@@ -4,6 +4,7 @@ import type { Selector } from '../model/labels.ts';
 import { checkActions } from './check-actions.ts';
 import { type CheckOptions, checkText } from './check-text.ts';
 import { parseDuration } from './duration.ts';
+import { defaultRetry } from './limits.ts';
 import { type Problem, problemsError } from './problem.ts';
 import { type ActionValues, repoSchema } from './repo-schema.ts';
 import { folderGlob, withoutDot } from './tree-path.ts';
@@ -60,6 +61,7 @@ export function checkRepoConfig(text: string | Uint8Array, repo: string): Checke
 
 function decideAction(repo: string, name: string, values: ActionValues): Action {
   const run = decideCommand(values.run);
+  const delayMs = parseDuration(values.retry.delay)!;
   return {
     repo,
     name,
@@ -80,8 +82,11 @@ function decideAction(repo: string, name: string, values: ActionValues): Action 
     catchUp: values.catchUp,
     undo: values.undo === undefined ? null : decideCommand(values.undo),
     retry: {
-      delayMs: parseDuration(values.retry.delay)!,
-      delayMaxMs: parseDuration(values.retry.max)!,
+      delayMs,
+      delayMaxMs:
+        values.retry.max === undefined
+          ? Math.max(delayMs, defaultRetry.delayMaxMs)
+          : parseDuration(values.retry.max)!,
       attempts: values.retry.attempts,
     },
   };

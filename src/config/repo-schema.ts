@@ -131,8 +131,12 @@ const retry = closed(
       formatDuration(defaultRetry.delayMs),
     ),
     max: v.optional(
-      v.pipe(duration(100, DAY), v.description('The longest wait.')),
-      formatDuration(defaultRetry.delayMaxMs),
+      v.pipe(
+        duration(100, DAY),
+        v.description(
+          `The longest wait; without it ${formatDuration(defaultRetry.delayMaxMs)}, or \`delay\` when that is longer.`,
+        ),
+      ),
     ),
     attempts: v.optional(
       v.pipe(
