@@ -9,10 +9,10 @@
 import { join } from 'node:path';
 import { setInterval as every } from 'node:timers';
 import { EXIT, errnoOf, PullyuError } from '../errors.ts';
-import { stampOfFile } from '../git/file-stamp.ts';
 import { version } from '../model/version.ts';
 import { AT_ONCE_MS, dueLookAt, nextLookAt } from '../plan/next-look.ts';
 import { type Clock, delay } from '../system/clock.ts';
+import { stampOfFile } from '../system/file-stamp.ts';
 import { namedWriteError } from '../system/files.ts';
 import type { Lock } from '../system/lock.ts';
 import { createErrands, type Errands } from './errands.ts';
@@ -253,7 +253,8 @@ type Waiter = (report: LookReport | null) => void;
 function createWakes(signal: AbortSignal) {
   let woken = false;
   let waiters: Waiter[] = [];
-  let stopWaiting = () => {};
+  const noWait = () => {};
+  let stopWaiting = noWait;
   const onAbort = () => {
     stopWaiting();
     for (const waiter of waiters) waiter(null);
@@ -283,13 +284,15 @@ function createWakes(signal: AbortSignal) {
     wait(ms: number): Promise<void> {
       return new Promise((resolve) => {
         if (woken || signal.aborted) return resolve();
-        const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1));
-        function done() {
-          clearTimeout(timer);
-          stopWaiting = () => {};
+        const done = () => {
+          stopWaiting = noWait;
           resolve();
-        }
-        stopWaiting = done;
+        };
+        const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1));
+        stopWaiting = () => {
+          clearTimeout(timer);
+          done();
+        };
       });
     },
   };

@@ -10,6 +10,7 @@ import { TroubleError, troubleFromError } from '../git/stderr.ts';
 import { openTrees, type Trees } from '../git/trees.ts';
 import type { Action } from '../model/action.ts';
 import type { CommitId } from '../model/ids.ts';
+import type { Labels } from '../model/labels.ts';
 import type { RepoInput } from '../model/plan.ts';
 import { printable } from '../model/printable.ts';
 import type { RepoConfig, Tracking } from '../model/repo.ts';
@@ -91,7 +92,12 @@ export function createFollower(
     }
   };
 
-  const tracking = (): Result<Tracking> => resolveTracking(repo.track, labelsOf().host.labels);
+  let resolved: { labels: Labels; tracking: Result<Tracking> } | null = null;
+  const tracking = (): Result<Tracking> => {
+    const { labels } = labelsOf().host;
+    if (resolved?.labels !== labels) resolved = { labels, tracking: resolveTracking(repo.track, labels) };
+    return resolved.tracking;
+  };
 
   /** From the n-th remote on, the first that answers. */
   const probeFrom = async (first: number): Promise<Result<ProbeAnswer>> => {

@@ -3,10 +3,11 @@
  * the same and no time has come, nothing can be due, so neither clone nor journal nor plan is touched, however large they are.
  * Kept in memory by the daemon, in idle.json for one-shot looks. Losing it costs one full look.
  */
-import { existsSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CommitId } from '../model/ids.ts';
 import { version } from '../model/version.ts';
+import { stampOfFile } from '../system/file-stamp.ts';
 import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
 
 export interface IdleMemo {
@@ -63,8 +64,7 @@ export function readLiveLink(path: string): string | null {
 
 /** Changes with every record that is appended and with every rewrite. */
 export function journalStamp(file: string): string {
-  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? 'none' : `${stat.ino} ${stat.size} ${stat.mtimeNs}`;
+  return stampOfFile(file);
 }
 
 export function readMemo(stateFolder: string): IdleMemo | null {

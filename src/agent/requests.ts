@@ -22,7 +22,7 @@ export type Request =
 const INBOX_MAX = 1_000;
 
 function inboxFolder(stateFolder: string): string {
-  return join(stateFolder, 'inbox');
+  return `${stateFolder}/inbox`;
 }
 
 /** @returns The file; it is gone once the request was carried out. */

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { errnoOf, PullyuError } from '../errors.ts';
 import type { HostConfig } from '../model/host.ts';
 import { version } from '../model/version.ts';
+import { stampOfFile, stampOfStats } from '../system/file-stamp.ts';
 import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import type { Paths } from '../system/paths.ts';
 import { CONFIG_MAX_BYTES } from './limits.ts';
@@ -29,12 +30,8 @@ export interface ReadHost {
 
 /** What `readHostConfig` would give as its stamp; null when there is no host.yaml. One stat. */
 export function configStamp(paths: Paths): string | null {
-  const stats = statSync(paths.hostFile, { bigint: true, throwIfNoEntry: false });
-  return stats === undefined ? null : stampOf(stats);
-}
-
-function stampOf(stats: { size: bigint; mtimeNs: bigint; ino: bigint; ctimeNs: bigint }): string {
-  return `${stats.size} ${stats.mtimeNs} ${stats.ino} ${stats.ctimeNs}`;
+  const stamp = stampOfFile(paths.hostFile);
+  return stamp === '-' ? null : stamp;
 }
 
 /**
@@ -63,9 +60,9 @@ interface HostFile {
 
 function readHostFile(file: string): HostFile {
   try {
-    const stats = statSync(file, { bigint: true });
-    const age = Date.now() - Number(stats.ctimeNs / 1_000_000n);
-    return { stamp: stampOf(stats), settled: age > SETTLED_MS, bytes: () => readBounded(file) };
+    const stats = statSync(file);
+    const age = Date.now() - stats.ctimeMs;
+    return { stamp: stampOfStats(stats), settled: age > SETTLED_MS, bytes: () => readBounded(file) };
   } catch (error) {
     throw named(error, file);
   }

@@ -1,8 +1,8 @@
 /** The value of the header Authorization for a remote: from the file at every use, or from the helper until it is refused. */
 import type { RepoConfig } from '../model/repo.ts';
 import { ok, type Result } from '../model/trouble.ts';
+import { stampOfFile } from '../system/file-stamp.ts';
 import { type Credential, readFileCredential } from './credentials.ts';
-import { stampOfFile } from './file-stamp.ts';
 import { isTrustedHost, type RemoteUrl } from './remote-url.ts';
 
 export interface Authorization {

@@ -3,8 +3,8 @@
 import { printable } from '../model/printable.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
+import { stampOfFile } from '../system/file-stamp.ts';
 import { caFile } from './ca-file.ts';
-import { stampOfFile } from './file-stamp.ts';
 import { type HttpConnection, openHttpConnection } from './http-connection.ts';
 import type { TlsFiles } from './http-tls.ts';
 import type { ProberOptions } from './probe-types.ts';

@@ -87,13 +87,13 @@ export function createWire(connect: Connect, aborts: Aborts): Wire {
       const onAbort = () => giveUp('aborted');
       const timer = setTimeout(giveUp, Math.max(1, o.deadline - monotonicMs()), 'deadline');
 
-      const read = (): HttpOutcome | 'incomplete' | 'unusual' => {
+      const read = (bytes: Buffer): HttpOutcome | 'incomplete' | 'unusual' => {
         if (head === null) {
-          const parsed = parseHead(received, length);
+          const parsed = parseHead(bytes, length);
           if (typeof parsed === 'string') return parsed;
           head = parsed;
         }
-        const body = parseBody(received, length, head);
+        const body = parseBody(bytes, length, head);
         if (typeof body === 'string') return body;
         const { status, rawHeaders } = head;
         if (status !== 200) return { status, rawHeaders, said: body.toString('latin1', 0, SAID_MAX_BYTES) };
@@ -103,11 +103,16 @@ export function createWire(connect: Connect, aborts: Aborts): Wire {
 
       asked = {
         take(bytes, more) {
-          const isTooLong = length + more > ANSWER_MAX_BYTES;
-          if (!isTooLong) bytes.copy(received, length, 0, more);
+          const begin = length;
           length += more;
-          const outcome = isTooLong ? 'unusual' : read();
-          if (outcome === 'incomplete') return;
+          const isTooLong = length > ANSWER_MAX_BYTES;
+          // Mostly all comes at once, and nothing is copied.
+          if (begin > 0 && !isTooLong) bytes.copy(received, begin, 0, more);
+          const outcome = isTooLong ? 'unusual' : read(begin > 0 ? received : bytes);
+          if (outcome === 'incomplete') {
+            if (begin === 0) bytes.copy(received, 0, 0, more);
+            return;
+          }
           if (outcome === 'unusual' || head?.isKept !== true) drop();
           settle(outcome);
         },

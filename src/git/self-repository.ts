@@ -3,10 +3,10 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CommitId, isCommitId } from '../model/ids.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
+import { stampOfFile } from '../system/file-stamp.ts';
 import { readFileOrNull } from '../system/files.ts';
 import { type Paths, repoPaths } from '../system/paths.ts';
 import { type CloneGit, createCloneGit } from './clone-git.ts';
-import { stampOfFile } from './file-stamp.ts';
 import { ownerMark } from './run.ts';
 
 export interface SelfRepository {
