@@ -269,6 +269,7 @@ test('triggers: a schedule, a boot, a change of a declared label', async () => {
   expect(witness(host, 'up').map((line) => line.split(' ')[0])).toEqual(['first', 'boot']);
   expect(witness(host, 'role')).toHaveLength(1);
   host.configure({ labels: { deployment: 'prod', zone: 'us' } });
+  await host.look(boot('two'));
   for (let n = 0; n < 40 && witness(host, 'clock').length < 2; n += 1) await host.look(boot('two'));
   expect(witness(host, 'role').map((line) => line.split(' ')[0])).toEqual(['first', 'labels']);
   expect(witness(host, 'clock').at(-1)).toMatch(/^schedule/);
