@@ -173,18 +173,11 @@ describe('in the middle of an action', () => {
   });
 });
 
-/** A look that is at work on this action, until `release`. */
-async function beginAction(kind: KindName, text: string) {
-  world.witness.hold();
-  const look = startLook();
-  for (const before of ['again', 'once', 'probed'] as const) {
-    await world.witness.untilBegun(before, text);
-    if (before === kind) break;
-    // The ones before it go through one by one.
-    world.witness.release();
-    await until(() => world.witness.of(before, text).at(-1)?.ended);
-    world.witness.hold();
-  }
+/** A look that is at work on this action, until `release`; the ones before it go through. */
+async function beginAction(kind: KindName, text: string, env: Record<string, string> = {}) {
+  world.witness.hold(kind);
+  const look = startLook(env);
+  await world.witness.untilBegun(kind, text);
   return look;
 }
 
@@ -193,16 +186,7 @@ describe('when the machine is started again', () => {
     for (const kind of ['again', 'once', 'probed'] as const) {
       const boots = [`${kind}-before`, `${kind}-after`].map((id) => ({ PULLYU_BOOT_ID: id }));
       const pushed = await world.push();
-      world.witness.hold();
-      const look = startLook(boots[0]);
-      const order = ['again', 'once', 'probed'] as const;
-      for (const earlier of order.slice(0, order.indexOf(kind))) {
-        await world.witness.untilBegun(earlier, pushed.text);
-        world.witness.release();
-        await until(() => world.witness.of(earlier, pushed.text).at(-1)?.ended);
-        world.witness.hold();
-      }
-      await world.witness.untilBegun(kind, pushed.text);
+      const look = await beginAction(kind, pushed.text, boots[0]);
       killMachine(world, look);
       await look.ended;
       world.witness.release();

@@ -12,7 +12,7 @@ const WORK = `#!/bin/sh
 set -eu
 text=$(cat text)
 echo "begin $PULLYU_ACTION $text $PULLYU_RUN_ID" >> "$WITNESS/runs"
-while [ -e "$WITNESS/hold" ]; do sleep 0.02; done
+while [ -e "$WITNESS/hold-$PULLYU_ACTION" ]; do sleep 0.02; done
 echo "$text" > "$PULLYU_STATE_DIR/done"
 echo "end $PULLYU_ACTION $text $PULLYU_RUN_ID" >> "$WITNESS/runs"
 `;
@@ -34,8 +34,8 @@ export interface Witness extends Disposable {
   /** Every start in order, with whether it came to its end. */
   attempts(): Attempt[];
   of(action: KindName, text: string): Attempt[];
-  /** Actions that are begun from now on stay at work until `release`. */
-  hold(): void;
+  /** Actions of these kinds (default all) that are begun from now on stay at work until `release`. */
+  hold(...kinds: KindName[]): void;
   release(): void;
   /** Waits until the action is at work on this text. */
   untilBegun(action: KindName, text: string): Promise<Attempt>;
@@ -82,8 +82,12 @@ export function createWitness(): Witness {
     }),
     attempts,
     of,
-    hold: () => writeFileSync(join(temp.path, 'hold'), ''),
-    release: () => rmSync(join(temp.path, 'hold'), { force: true }),
+    hold: (...kinds) => {
+      for (const kind of kinds.length > 0 ? kinds : KINDS) writeFileSync(join(temp.path, `hold-${kind}`), '');
+    },
+    release: () => {
+      for (const kind of KINDS) rmSync(join(temp.path, `hold-${kind}`), { force: true });
+    },
     untilBegun: (action, text) =>
       until(() => of(action, text).at(-1), { what: `${action} to be at work on ${text}`, found: attempts }),
     [Symbol.dispose]: () => temp[Symbol.dispose](),
