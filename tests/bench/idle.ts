@@ -48,98 +48,141 @@ export async function measureCommands(
 }
 
 export interface DaemonCosts {
-  /** By window, milliseconds of CPU for one look. */
+  /** By window, milliseconds of CPU: one look of the daemon, one bare request, one pass of the shell loop. The small remote. */
+  readonly beside: { readonly look: number[]; readonly bare: number[]; readonly shellLoop: number[] };
+  /** By window, of one look, of the daemons of all remotes at the same time. */
   readonly look: Readonly<Record<RemoteName, readonly number[]>>;
-  /** The same of a bare request from Node, of the small remote. */
-  readonly bare: readonly number[];
-  /** Of a Node that does nothing but count. */
+  /** Resident memory of a Node that does nothing but count. */
   readonly floorMb: number;
   readonly memoryMb: Readonly<Record<RemoteName, number>>;
+  /** How many looks were counted. */
   readonly looks: number;
 }
 
-/** Long-lived processes, all at the same time and at the same interval. */
-export async function measureDaemons(
-  scene: Scene,
-  o: {
-    readonly checkout: string;
-    readonly intervalMs: number;
-    readonly windows: number;
-    readonly windowMs: number;
-    readonly say: (text: string) => void;
-  },
-): Promise<DaemonCosts> {
+export interface DaemonOptions {
+  readonly checkout: string;
+  readonly windows: number;
+  readonly windowMs: number;
+  /** So many looks first: a daemon is an old program, and V8 compiles what was often called. */
+  readonly warmLooks: number;
+  readonly say: (text: string) => void;
+}
+
+/** A long-lived process of which the server counts the requests. */
+interface Counted {
+  readonly pid: number;
+  readonly output: () => string;
+  readonly requests: () => number;
+}
+
+const BESIDE_INTERVAL_MS = 50;
+const ALL_INTERVAL_MS = 100;
+const PASSES = 5;
+
+export async function measureDaemons(scene: Scene, o: DaemonOptions): Promise<DaemonCosts> {
+  const beside = await measureBeside(scene, o);
+  return { beside, ...(await measureAll(scene, o)) };
+}
+
+/** The daemon and a bare client at the same interval, while the shell loop makes its passes. */
+async function measureBeside(scene: Scene, o: DaemonOptions): Promise<DaemonCosts['beside']> {
+  const { url, path, shellLoop } = scene.remotes.small;
+  const costs: DaemonCosts['beside'] = { look: [], bare: [], shellLoop: [] };
+  await using children = createChildren(scene);
+  const daemon = children.startDaemon('small', BESIDE_INTERVAL_MS);
+  const script = join(o.checkout, 'tests/bench/bare-request.mjs');
+  const bare: Counted = {
+    ...children.start(['node', script, url, String(BESIDE_INTERVAL_MS)]),
+    requests: () => scene.server.requests(path, 'bare'),
+  };
+  await Promise.all([untilWarm(daemon, o.warmLooks), untilWarm(bare, o.warmLooks)]);
+  for (let window = 0; window < o.windows; window += 1) {
+    o.say(`a daemon beside the shell loop, window ${window + 1} of ${o.windows}`);
+    const ends = [daemon, bare].map(openWindow);
+    let passesMs = 0;
+    for (let pass = 0; pass < PASSES; pass += 1) {
+      await delay(o.windowMs / PASSES);
+      passesMs += (await measureCommand(shellLoop, { env: scene.env })).cpuMs;
+    }
+    costs.shellLoop.push(passesMs / PASSES);
+    costs.look.push(ends[0]!().cpuMs);
+    costs.bare.push(ends[1]!().cpuMs);
+  }
+  return costs;
+}
+
+async function measureAll(scene: Scene, o: DaemonOptions): Promise<Omit<DaemonCosts, 'beside'>> {
+  await using children = createChildren(scene);
+  const floor = children.start(['node', '-e', `let n=0;setInterval(()=>{n+=1},${ALL_INTERVAL_MS})`]);
+  const daemons = REMOTE_NAMES.map((name) => ({
+    name,
+    costs: [] as number[],
+    ...children.startDaemon(name, ALL_INTERVAL_MS),
+  }));
+  await Promise.all(daemons.map((daemon) => untilWarm(daemon, o.warmLooks)));
+  let looks = 0;
+  for (let window = 0; window < o.windows; window += 1) {
+    o.say(`daemons of all repositories, window ${window + 1} of ${o.windows}`);
+    const ends = daemons.map(openWindow);
+    await delay(o.windowMs);
+    daemons.forEach(({ costs }, n) => {
+      const { cpuMs, requests } = ends[n]!();
+      costs.push(cpuMs);
+      looks += requests;
+    });
+  }
+  const of = <T>(pick: (daemon: (typeof daemons)[number]) => T) =>
+    Object.fromEntries(daemons.map((daemon) => [daemon.name, pick(daemon)])) as Record<RemoteName, T>;
+  return {
+    look: of(({ costs }) => costs),
+    floorMb: memoryOfProcess(floor.pid),
+    memoryMb: of(({ pid }) => memoryOfProcess(pid)),
+    looks,
+  };
+}
+
+/** @returns what ends the window, and says what one request cost. */
+function openWindow({ pid, requests }: Counted): () => { cpuMs: number; requests: number } {
+  const before = { cpu: cpuOfProcess(pid), requests: requests() };
+  return () => {
+    const made = requests() - before.requests;
+    return { cpuMs: (cpuOfProcess(pid) - before.cpu) / made, requests: made };
+  };
+}
+
+async function untilWarm({ requests, output }: Counted, looks: number): Promise<void> {
+  const before = requests();
+  await until(() => requests() >= before + looks, {
+    what: `${looks} requests`,
+    found: output,
+    timeoutMs: 300_000,
+    everyMs: 200,
+  });
+}
+
+/** All of them end when the block does. */
+function createChildren(scene: Scene) {
   const children: Child[] = [];
   const start = (argv: readonly [string, ...string[]]) => {
     const child = startChild(argv, { env: { ...scene.env } });
     children.push(child);
     return child;
   };
-  try {
-    const floor = start(['node', '-e', `let n=0;setInterval(()=>{n+=1},${o.intervalMs})`]);
-    const { small } = scene.remotes;
-    const bare = start([
-      'node',
-      join(o.checkout, 'tests/bench/bare-request.mjs'),
-      small.url,
-      String(o.intervalMs),
-    ]);
-    const daemons = REMOTE_NAMES.map((name) => {
+  return {
+    start,
+    startDaemon(name: RemoteName, intervalMs: number): Counted {
       const { host, path } = scene.remotes[name];
-      host.configure(`${o.intervalMs}ms`);
-      const daemon = host.start();
-      children.push(daemon);
+      host.configure(`${intervalMs}ms`);
+      const child = host.start();
+      children.push(child);
       return {
-        name,
-        pid: daemon.pid,
-        output: daemon.output,
-        asked: () => scene.server.requests(path, 'git/pullyu'),
+        pid: child.pid,
+        output: child.output,
+        requests: () => scene.server.requests(path, 'git/pullyu'),
       };
-    });
-    for (const daemon of daemons) {
-      const before = daemon.asked();
-      const warm = () => daemon.asked() > before + WARM_LOOKS;
-      await until(warm, {
-        what: `the agent of ${daemon.name} to look`,
-        found: daemon.output,
-        timeoutMs: 60_000,
-      });
-    }
-    const look = Object.fromEntries(REMOTE_NAMES.map((name) => [name, [] as number[]])) as Record<
-      RemoteName,
-      number[]
-    >;
-    const bares: number[] = [];
-    let looks = 0;
-    const counters = [
-      ...daemons.map(({ name, pid, asked }) => ({ pid, asked, into: look[name] })),
-      { pid: bare.pid, asked: () => scene.server.requests(small.path, 'bare'), into: bares },
-    ];
-    for (let window = 0; window < o.windows; window += 1) {
-      o.say(`idle looks of daemons, window ${window + 1} of ${o.windows}`);
-      const before = counters.map(({ pid, asked }) => ({ cpu: cpuOfProcess(pid), asked: asked() }));
-      await delay(o.windowMs);
-      counters.forEach(({ pid, asked, into }, n) => {
-        const cpu = cpuOfProcess(pid) - before[n]!.cpu;
-        const times = asked() - before[n]!.asked;
-        into.push(cpu / times);
-        looks += times;
-      });
-    }
-    return {
-      look,
-      bare: bares,
-      floorMb: memoryOfProcess(floor.pid),
-      memoryMb: Object.fromEntries(daemons.map(({ name, pid }) => [name, memoryOfProcess(pid)])) as Record<
-        RemoteName,
-        number
-      >,
-      looks,
-    };
-  } finally {
-    await Promise.all(children.map((child) => child.close()));
-  }
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(children.map((child) => child.close()));
+    },
+  };
 }
-
-/** So many looks until everything that is used was loaded. */
-const WARM_LOOKS = 40;

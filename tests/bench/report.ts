@@ -16,6 +16,7 @@ export interface Report extends Figures {
 
 export function renderReport(report: Report): string {
   const { sizes } = report;
+  const { beside } = report.daemons;
   const titles: Record<RemoteName, string> = {
     small: 'small',
     files: `${count(sizes.files)} files`,
@@ -31,8 +32,12 @@ export function renderReport(report: Report): string {
     '### An idle look',
     'Processor time, milliseconds; in brackets wall time where a program starts and ends.',
     table(head, [
-      perRemote('`pullyu agent`, one look', (name) => fixed(median(report.daemons.look[name]), 2)),
-      ['bare kept-alive request from Node', fixed(median(report.daemons.bare), 2), '', '', ''],
+      perRemote('`pullyu agent`, one look, all four at the same time', (name) =>
+        fixed(median(report.daemons.look[name]), 2),
+      ),
+      ['`pullyu agent`, one look, beside the next two', fixed(median(beside.look), 2), '', '', ''],
+      ['bare kept-alive request from Node', fixed(median(beside.bare), 2), '', '', ''],
+      ['shell loop, one pass', fixed(median(beside.shellLoop), 1), '', '', ''],
       ...COMMANDS.map((command) =>
         perRemote(COMMAND_TITLES[command], (name) => costCell(report.commands[name][command])),
       ),

@@ -26,18 +26,18 @@ export function isReached({ found, most }: Target): boolean {
 export function findTargets({ commands, daemons, apply, plans }: Figures): Target[] {
   const { small } = commands;
   const cpu = (costs: readonly { cpuMs: number }[]) => costs.map((cost) => cost.cpuMs);
-  const look = median(daemons.look.small);
+  const { beside } = daemons;
   const others = REMOTE_NAMES.filter((name) => name !== 'small');
   return [
     {
       sentence: 'an idle look of the daemon, as a part of one pass of the shell loop (CPU)',
-      found: look / median(cpu(small.shellLoop)),
+      found: ratio(beside.look, beside.shellLoop),
       most: 1 / 30,
       unit: '',
     },
     {
       sentence: 'an idle look of the daemon, as a multiple of a bare kept-alive request from Node (CPU)',
-      found: ratio(daemons.look.small, daemons.bare),
+      found: ratio(beside.look, beside.bare),
       most: 1.5,
       unit: '',
     },
