@@ -52,7 +52,9 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
     });
     children.add(child);
     const deadline = setTimeout(() => endGroup(child, 'SIGKILL'), requestTimeoutMs);
-    child.once('close', () => {
+    child.once('error', () => children.delete(child));
+    // Not its 'close': that waits for output that nobody may be left to read.
+    child.once('exit', () => {
       clearTimeout(deadline);
       children.delete(child);
     });
@@ -64,10 +66,10 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
   });
   const port = await listen(server, options.port ?? 0);
   const close = async () => {
-    const ends = [...children].map((child) => once(child, 'close'));
+    const ends = [...children].map((child) => once(child, 'exit'));
     const closed = server.listening ? once(server, 'close') : null;
     server.close();
-    for (const child of children) endGroup(child, 'SIGTERM');
+    for (const child of children) endGroup(child, 'SIGKILL');
     for (const socket of sockets) socket.destroy();
     await Promise.all([...ends, closed]);
   };
@@ -137,7 +139,10 @@ function answer(
   child.stderr.resume();
   child.stdin.on('error', () => {}); // It may answer without reading everything.
   request.pipe(child.stdin);
-  response.once('close', () => endGroup(child, 'SIGTERM'));
+  response.once('close', () => {
+    endGroup(child, 'SIGTERM');
+    child.stdout.destroy();
+  });
   const fail = () => (response.headersSent ? response.destroy() : refuse(request, response, 500));
   child.once('error', fail);
   child.once('exit', (exitCode) => {
