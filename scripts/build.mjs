@@ -30,7 +30,7 @@ const SELDOM = ['node:child_process', 'node:crypto', 'node:os', 'node:zlib'];
  */
 const START = `(function(exports,load,module,__filename){
 const moduleUrl=load('node:url').pathToFileURL(__filename).href,loaded=new Map(),seldom=new Set(${JSON.stringify(SELDOM)}),
-later=name=>new Proxy({},{get:(_,key)=>load(name)[key],ownKeys:()=>Reflect.ownKeys(load(name))}),
+later=name=>{let it;const get=()=>it??=load(name);return new Proxy({},{get:(_,key)=>get()[key],ownKeys:()=>Reflect.ownKeys(get())})},
 require=name=>{let found=loaded.get(name);if(found===undefined)loaded.set(name,found=seldom.has(name)?later(name):load(name));return found};`;
 
 const common = {

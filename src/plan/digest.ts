@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 /** 32 hex digits of a SHA-256: enough to tell two states of one host apart, short enough to read in a record. */
 export function digestOf(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32);
+  return hash('sha256', JSON.stringify(value), 'hex').slice(0, 32);
 }
 
 /** A stable number in [0, 1) for a name. Stands in for chance wherever a decision must be the same twice. */

@@ -30,11 +30,11 @@ test('the globs of an action are its paths and the files that run and check name
     ],
     check: ['apps/[shop]/needed.sh'],
     undo: ['apps/remove.sh'],
-    paths: ['lib/**', 'apps/**'],
+    paths: ['lib/**', 'apps/*.txt'],
   });
   expect(contentGlobs(action)).toEqual([
     'a@b.sh',
-    'apps/**',
+    'apps/*.txt',
     'apps/\\[shop\\]/needed.sh',
     'apps/c++/x.sh',
     'apps/deploy.py',
@@ -42,6 +42,12 @@ test('the globs of an action are its paths and the files that run and check name
     'python3',
     'site.yml',
   ]);
+});
+
+test('a file below a folder that is named as a whole is not asked for again', () => {
+  const run = ['a[b]/x.sh', 'apps/deploy.sh', 'apps2/y.sh'];
+  const action = exampleAction({ run, paths: ['apps/**', 'a[b]/**'] });
+  expect(contentGlobs(action)).toEqual(['a[b]/**', 'a\\[b\\]/x.sh', 'apps/**', 'apps2/y.sh']);
 });
 
 test('a fingerprint does not depend on any order', () => {

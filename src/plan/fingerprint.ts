@@ -9,6 +9,8 @@ export interface Fingerprint {
   readonly parts: FingerprintParts;
 }
 
+const NO_LABELS = digestOf([]);
+
 /**
  * What an action depends on, in one digest and in its three parts.
  *
@@ -26,7 +28,10 @@ export function fingerprintOf(
   const parts: FingerprintParts = {
     content: digestOf(contentOf(action, contents)),
     definition: digestOf([action.run, action.check, action.user, sortedEntries(action.env), action.kind]),
-    labels: digestOf(sortedEntries(action.hosts ?? {}).map(([key]) => [key, labelOf(labels, key)])),
+    labels:
+      action.hosts === null
+        ? NO_LABELS
+        : digestOf(sortedEntries(action.hosts).map(([key]) => [key, labelOf(labels, key)])),
   };
   return { fingerprint: digestOf([parts.content, parts.definition, parts.labels]), parts };
 }

@@ -6,10 +6,28 @@ import type { Action, Argv } from '../model/action.ts';
  * a relative path is taken: one that names nothing has no content and changes nothing.
  * @returns Globs, unique and sorted; a file name is given with its glob characters escaped.
  */
-export function contentGlobs(action: Action): string[] {
-  const files = [...filesNamedBy(action.run), ...filesNamedBy(action.check ?? [])];
-  return [...new Set([...action.paths, ...files.map(escapeGlob)])].sort();
+export function contentGlobs(action: Action): readonly string[] {
+  let globs = known.get(action);
+  if (globs === undefined) {
+    const folders = action.paths.flatMap(wholeFolder);
+    const files = [...filesNamedBy(action.run), ...filesNamedBy(action.check ?? [])].filter(
+      (file) => !folders.some((folder) => file.startsWith(folder)),
+    );
+    globs = [...new Set([...action.paths, ...files.map(escapeGlob)])].sort();
+    known.set(action, globs);
+  }
+  return globs;
 }
+
+/** One look asks for those of each action several times, and there may be a thousand. */
+const known = new WeakMap<Action, readonly string[]>();
+
+/** `apps/shop/` for `apps/shop/**`: all that it holds is named already, the script as well. */
+function wholeFolder(glob: string): string[] {
+  return glob.endsWith('/**') && !MAGIC.test(glob.slice(0, -2)) ? [glob.slice(0, -2)] : [];
+}
+
+const MAGIC = /[*?[\]{}\\]|[?*+@!]\(/;
 
 function filesNamedBy(argv: Argv): string[] {
   return argv.flatMap((word, index) => {
@@ -30,6 +48,5 @@ function looksLikeFile(word: string): boolean {
 
 /** A name without glob characters stays as it is: the clone answers for one path at the cost of one path. */
 function escapeGlob(path: string): string {
-  const isMagic = /[*?[\]{}\\]|[?*+@!]\(/.test(path);
-  return isMagic ? path.replace(/[\\*?[\]{}()!|+@]/g, '\\$&') : path;
+  return MAGIC.test(path) ? path.replace(/[\\*?[\]{}()!|+@]/g, '\\$&') : path;
 }
