@@ -10,7 +10,7 @@ import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import type { ProbeAnswer } from '../git/probe.ts';
-import { actionKey } from '../model/action.ts';
+import { type ActionKey, actionKey } from '../model/action.ts';
 import type { CommitId, HostId } from '../model/ids.ts';
 import type { Plan, RepoInput, Step } from '../model/plan.ts';
 import type { Run } from '../model/run.ts';
@@ -516,7 +516,13 @@ export async function createLooker(
 
     async tidy() {
       const runs = new Set(journal.openRuns().map((intent) => intent.id as string));
-      tidyRuns(join(paths.state, 'runs'), { limits: view.config.limits, open: runs });
+      const actions = new Map<string, ActionKey>();
+      for (const { intent } of journal.runs()) actions.set(intent.id, actionKey(intent.repo, intent.action));
+      tidyRuns(join(paths.state, 'runs'), {
+        limits: view.config.limits,
+        open: runs,
+        actionOf: (run) => actions.get(run) ?? null,
+      });
       journal.compactIfLarge();
       if (memo !== null) memo = { ...memo, journal: journalStamp(journalFile) };
       for (const follower of followers.values()) {
