@@ -71,6 +71,17 @@ test('a path and a path below it can be asked together', async () => {
   ]);
 });
 
+test('many entries of a folder that are asked one by one are the same as when they are asked alone', async () => {
+  const names = Array.from({ length: 40 }, (_, n) => `parts/${n}`);
+  const id = await commit(Object.fromEntries(names.map((name) => [`${name}/x`, name])));
+  const globs = [...names, 'parts/none/**', 'parts/1/x', 'parts/1/none', 'parts'];
+  const { clone } = host as TestHost;
+  const together = await clone.contents(id, globs);
+  for (const glob of [...names.slice(0, 3), ...globs.slice(-4)])
+    expect([glob, together.get(glob)]).toEqual([glob, (await clone.contents(id, [glob])).get(glob)]);
+  expect(together.get('parts/none/**')).toBeNull();
+});
+
 test('a thousand globs are one answer', async () => {
   const files = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`apps/a${i}/run.sh`, `${i}`]));
   const id = await commit(files);

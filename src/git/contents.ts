@@ -84,7 +84,7 @@ export async function readPaths(
 ): Promise<Result<Map<string, TreeEntry>>> {
   const wanted = new Set(paths);
   const found = new Map<string, TreeEntry>();
-  for (const some of chunks([...wanted])) {
+  for (const some of chunks(byFolder(wanted))) {
     // -t: a folder is shown also when another path lies below it.
     const output = await git.read(['ls-tree', '-z', '-t', '--full-tree', commit, '--', ...some], {
       doing: 'read entries of the tree',
@@ -98,6 +98,22 @@ export async function readPaths(
   }
   return ok(found);
 }
+
+/** git compares each path with each entry of a tree: of a folder of which many entries are wanted, all are listed instead. */
+function byFolder(paths: ReadonlySet<string>): string[] {
+  const folders = new Map<string, string[]>();
+  for (const path of paths) {
+    const folder = path.slice(0, path.lastIndexOf('/') + 1);
+    const inside = folders.get(folder);
+    if (inside) inside.push(path);
+    else folders.set(folder, [path]);
+  }
+  return [...folders].flatMap(([folder, inside]) =>
+    folder === '' || inside.length < LIST_FROM ? inside : [folder],
+  );
+}
+
+const LIST_FROM = 16;
 
 async function listBelow(
   git: CloneGit,
