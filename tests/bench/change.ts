@@ -54,7 +54,7 @@ export async function measurePlans(
     o.say(`plans, round ${round + 1} of ${o.rounds}`);
     for (const name of names) {
       const { host, push } = scene.remotes[name];
-      costs[name].plan.push(await measureCommand(host.argv('plan', '--json'), { env: scene.env }));
+      costs[name].plan.push(await measureCommand(host.argv('plan'), { env: scene.env }));
       await push('readme');
       costs[name].unrelated.push(await measureCommand(host.argv('look'), { env: scene.env }));
     }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { delay } from '../../src/system/clock.ts';
 import { type Child, startChild } from '../support/child.ts';
 import { until } from '../support/until.ts';
+import type { BenchHost } from './bench-host.ts';
 import { type Cost, cpuOfProcess, measureCommand, memoryOfProcess } from './measure.ts';
 import { REMOTE_NAMES, type RemoteName } from './remotes.ts';
 import type { Scene } from './scene.ts';
@@ -12,11 +13,14 @@ export type Command = (typeof COMMANDS)[number];
 
 export type CommandCosts = Readonly<Record<RemoteName, Readonly<Record<Command, readonly Cost[]>>>>;
 
+export interface CommandOptions {
+  readonly rounds: number;
+  readonly ansibleRounds: number;
+  readonly say: (text: string) => void;
+}
+
 /** Programs that start, look and end, in turns. */
-export async function measureCommands(
-  scene: Scene,
-  o: { readonly rounds: number; readonly ansibleRounds: number; readonly say: (text: string) => void },
-): Promise<CommandCosts> {
+export async function measureCommands(scene: Scene, o: CommandOptions): Promise<CommandCosts> {
   const costs = Object.fromEntries(
     REMOTE_NAMES.map((name) => [
       name,
@@ -47,16 +51,21 @@ export async function measureCommands(
   return costs;
 }
 
+/** Milliseconds of CPU for one look, by window. */
 export interface DaemonCosts {
-  /** By window, milliseconds of CPU: one look of the daemon, one bare request, one pass of the shell loop. The small remote. */
-  readonly beside: { readonly look: number[]; readonly bare: number[]; readonly shellLoop: number[] };
-  /** By window, of one look, of the daemons of all remotes at the same time. */
+  /** Of the small remote, at the same time: the daemon, a bare request, one pass of the shell loop. */
+  readonly beside: BesideCosts;
+  /** Of the daemons of all remotes, in turns. */
   readonly look: Readonly<Record<RemoteName, readonly number[]>>;
   /** Resident memory of a Node that does nothing but count. */
   readonly floorMb: number;
   readonly memoryMb: Readonly<Record<RemoteName, number>>;
-  /** How many looks were counted. */
-  readonly looks: number;
+}
+
+interface BesideCosts {
+  readonly look: number[];
+  readonly bare: number[];
+  readonly shellLoop: number[];
 }
 
 export interface DaemonOptions {
@@ -70,94 +79,94 @@ export interface DaemonOptions {
 
 /** A long-lived process of which the server counts the requests. */
 interface Counted {
-  readonly pid: number;
-  readonly output: () => string;
+  readonly child: Child;
   readonly requests: () => number;
 }
 
-const BESIDE_INTERVAL_MS = 50;
-const ALL_INTERVAL_MS = 100;
+/** The shortest that there is: more looks in less time. */
+const INTERVAL_MS = 50;
 const PASSES = 5;
+const SETTLE_MS = 300;
 
-export async function measureDaemons(scene: Scene, o: DaemonOptions): Promise<DaemonCosts> {
-  const beside = await measureBeside(scene, o);
-  return { beside, ...(await measureAll(scene, o)) };
-}
-
-/** The daemon and a bare client at the same interval, while the shell loop makes its passes. */
-async function measureBeside(scene: Scene, o: DaemonOptions): Promise<DaemonCosts['beside']> {
+/** The daemon and a bare client at the same interval. They are started early, to grow old while others are measured. */
+export function startBeside(scene: Scene, o: DaemonOptions) {
   const { url, path, shellLoop } = scene.remotes.small;
-  const costs: DaemonCosts['beside'] = { look: [], bare: [], shellLoop: [] };
-  await using children = createChildren(scene);
-  const daemon = children.startDaemon('small', BESIDE_INTERVAL_MS);
+  const children = createChildren(scene);
+  const daemon = children.startDaemon(scene.besideHost, path);
   const script = join(o.checkout, 'tests/bench/bare-request.mjs');
   const bare: Counted = {
-    ...children.start(['node', script, url, String(BESIDE_INTERVAL_MS)]),
+    child: children.start(['node', script, url, String(INTERVAL_MS)]),
     requests: () => scene.server.requests(path, 'bare'),
   };
-  await Promise.all([untilWarm(daemon, o.warmLooks), untilWarm(bare, o.warmLooks)]);
-  for (let window = 0; window < o.windows; window += 1) {
-    o.say(`a daemon beside the shell loop, window ${window + 1} of ${o.windows}`);
-    const ends = [daemon, bare].map(openWindow);
-    let passesMs = 0;
-    for (let pass = 0; pass < PASSES; pass += 1) {
-      await delay(o.windowMs / PASSES);
-      passesMs += (await measureCommand(shellLoop, { env: scene.env })).cpuMs;
-    }
-    costs.shellLoop.push(passesMs / PASSES);
-    costs.look.push(ends[0]!().cpuMs);
-    costs.bare.push(ends[1]!().cpuMs);
-  }
-  return costs;
+  return {
+    [Symbol.asyncDispose]: children[Symbol.asyncDispose],
+    /** While the shell loop makes its passes. */
+    async measure(): Promise<BesideCosts> {
+      await Promise.all([untilWarm(daemon, o.warmLooks), untilWarm(bare, o.warmLooks)]);
+      const costs: BesideCosts = { look: [], bare: [], shellLoop: [] };
+      for (let window = 0; window < o.windows; window += 1) {
+        o.say(`a daemon beside the shell loop, window ${window + 1} of ${o.windows}`);
+        const endLooks = openWindow(daemon);
+        const endBare = openWindow(bare);
+        let passesMs = 0;
+        for (let pass = 0; pass < PASSES; pass += 1) {
+          await delay(o.windowMs / PASSES);
+          passesMs += (await measureCommand(shellLoop, { env: scene.env })).cpuMs;
+        }
+        costs.shellLoop.push(passesMs / PASSES);
+        costs.look.push(endLooks());
+        costs.bare.push(endBare());
+      }
+      return costs;
+    },
+  };
 }
 
-async function measureAll(scene: Scene, o: DaemonOptions): Promise<Omit<DaemonCosts, 'beside'>> {
+/** The daemons of all remotes: in turns, each alone, because where their looks meet they disturb each other. */
+export async function measureDaemons(scene: Scene, o: DaemonOptions): Promise<Omit<DaemonCosts, 'beside'>> {
   await using children = createChildren(scene);
-  const floor = children.start(['node', '-e', `let n=0;setInterval(()=>{n+=1},${ALL_INTERVAL_MS})`]);
-  const daemons = REMOTE_NAMES.map((name) => ({
-    name,
-    costs: [] as number[],
-    ...children.startDaemon(name, ALL_INTERVAL_MS),
-  }));
-  await Promise.all(daemons.map((daemon) => untilWarm(daemon, o.warmLooks)));
-  let looks = 0;
+  const floor = children.start(['node', '-e', `let n=0;setInterval(()=>{n+=1},${INTERVAL_MS})`]);
+  const daemons = REMOTE_NAMES.map((name) => {
+    const { host, path } = scene.remotes[name];
+    return { name, costs: [] as number[], ...children.startDaemon(host, path) };
+  });
+  await Promise.all(daemons.map((daemon) => untilWarm(daemon, o.warmLooks / 4)));
+  for (const { child } of daemons) child.kill('SIGSTOP');
   for (let window = 0; window < o.windows; window += 1) {
-    o.say(`daemons of all repositories, window ${window + 1} of ${o.windows}`);
-    const ends = daemons.map(openWindow);
-    await delay(o.windowMs);
-    daemons.forEach(({ costs }, n) => {
-      const { cpuMs, requests } = ends[n]!();
-      costs.push(cpuMs);
-      looks += requests;
-    });
+    o.say(`daemons of all repositories in turns, window ${window + 1} of ${o.windows}`);
+    for (let turn = 0; turn < daemons.length; turn += 1) {
+      const daemon = daemons[(turn + window) % daemons.length]!;
+      daemon.child.kill('SIGCONT');
+      await delay(SETTLE_MS);
+      const end = openWindow(daemon);
+      await delay(o.windowMs / 2);
+      daemon.costs.push(end());
+      daemon.child.kill('SIGSTOP');
+    }
   }
   const of = <T>(pick: (daemon: (typeof daemons)[number]) => T) =>
     Object.fromEntries(daemons.map((daemon) => [daemon.name, pick(daemon)])) as Record<RemoteName, T>;
   return {
     look: of(({ costs }) => costs),
     floorMb: memoryOfProcess(floor.pid),
-    memoryMb: of(({ pid }) => memoryOfProcess(pid)),
-    looks,
+    memoryMb: of(({ child }) => memoryOfProcess(child.pid)),
   };
 }
 
 /** @returns what ends the window, and says what one request cost. */
-function openWindow({ pid, requests }: Counted): () => { cpuMs: number; requests: number } {
-  const before = { cpu: cpuOfProcess(pid), requests: requests() };
-  return () => {
-    const made = requests() - before.requests;
-    return { cpuMs: (cpuOfProcess(pid) - before.cpu) / made, requests: made };
-  };
+function openWindow({ child, requests }: Counted): () => number {
+  const before = { cpu: cpuOfProcess(child.pid), requests: requests() };
+  return () => (cpuOfProcess(child.pid) - before.cpu) / (requests() - before.requests);
 }
 
-async function untilWarm({ requests, output }: Counted, looks: number): Promise<void> {
-  const before = requests();
-  await until(() => requests() >= before + looks, {
+async function untilWarm({ child, requests }: Counted, looks: number): Promise<void> {
+  await until(() => requests() >= looks || !child.isRunning(), {
     what: `${looks} requests`,
-    found: output,
+    found: child.output,
     timeoutMs: 300_000,
-    everyMs: 200,
+    everyMs: 1_000,
   });
+  if (!child.isRunning()) throw new Error(`it ended: ${child.output()}`);
 }
 
 /** All of them end when the block does. */
@@ -170,19 +179,18 @@ function createChildren(scene: Scene) {
   };
   return {
     start,
-    startDaemon(name: RemoteName, intervalMs: number): Counted {
-      const { host, path } = scene.remotes[name];
-      host.configure(`${intervalMs}ms`);
+    startDaemon(host: BenchHost, path: string): Counted {
+      host.configure(`${INTERVAL_MS}ms`);
       const child = host.start();
       children.push(child);
-      return {
-        pid: child.pid,
-        output: child.output,
-        requests: () => scene.server.requests(path, 'git/pullyu'),
-      };
+      const before = scene.server.requests(path, OUR_AGENT);
+      return { child, requests: () => scene.server.requests(path, OUR_AGENT) - before };
     },
     async [Symbol.asyncDispose]() {
+      for (const child of children) child.kill('SIGCONT');
       await Promise.all(children.map((child) => child.close()));
     },
   };
 }
+
+const OUR_AGENT = 'git/pullyu';

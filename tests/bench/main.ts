@@ -7,7 +7,13 @@ import { writeFileAtomic } from '../../src/system/files.ts';
 import { tempFolder } from '../support/temp.ts';
 import { measureApply, measurePlans } from './change.ts';
 import { type Bar, type Group, renderChart } from './chart.ts';
-import { measureCommands, measureDaemons } from './idle.ts';
+import {
+  type CommandOptions,
+  type DaemonOptions,
+  measureCommands,
+  measureDaemons,
+  startBeside,
+} from './idle.ts';
 import { median } from './measure.ts';
 import { measureReactions } from './reaction.ts';
 import { REMOTE_NAMES, type RemoteName, type Sizes } from './remotes.ts';
@@ -20,6 +26,7 @@ interface Size {
   readonly rounds: number;
   readonly ansibleRounds: number;
   readonly reactions: number;
+  readonly plans: number;
   readonly windows: number;
   readonly windowMs: number;
   readonly warmLooks: number;
@@ -30,18 +37,20 @@ const FULL: Size = {
   rounds: 15,
   ansibleRounds: 3,
   reactions: 5,
+  plans: 9,
   windows: 9,
   windowMs: 5_000,
-  warmLooks: 300,
+  warmLooks: 1_600,
 };
 const QUICK: Size = {
   sizes: { files: 10_000, refs: 1_000, actions: 100 },
   rounds: 5,
   ansibleRounds: 2,
   reactions: 2,
+  plans: 3,
   windows: 3,
   windowMs: 3_000,
-  warmLooks: 60,
+  warmLooks: 200,
 };
 const BEGIN = '<!-- figures: written by `npm run bench` -->';
 const END = '<!-- end of figures -->';
@@ -56,21 +65,16 @@ export async function runBench(o: { readonly checkout: string; readonly quick: b
   await using scene = await createScene(folder.path, { checkout: o.checkout, sizes: size.sizes, say });
   if (scene.remotes.small.ansiblePull === null)
     say('ansible-pull is missing, so it is skipped; hint: as root, node scripts/debian.mjs --bench');
-  const commands = await measureCommands(scene, { ...size, say });
-  const daemons = await measureDaemons(scene, {
-    checkout: o.checkout,
-    windows: size.windows,
-    windowMs: size.windowMs,
-    warmLooks: size.warmLooks,
-    say,
-  });
+  const options = { ...size, checkout: o.checkout, say };
+  const { commands, beside } = await measureBeside(scene, options);
+  const daemons = { beside, ...(await measureDaemons(scene, options)) };
   const reactions = await measureReactions(scene, {
     rounds: size.reactions,
     ansibleRounds: Math.ceil(size.reactions / 3),
     say,
   });
   const apply = await measureApply(scene, { rounds: size.rounds, say });
-  const plans = await measurePlans(scene, { rounds: size.reactions, say });
+  const plans = await measurePlans(scene, { rounds: size.plans, say });
   const report: Report = {
     commands,
     daemons,
@@ -79,7 +83,7 @@ export async function runBench(o: { readonly checkout: string; readonly quick: b
     plans,
     sizes: size.sizes,
     firstLookS: perRemote((name) => scene.remotes[name].firstLookS),
-    conditions: conditionsOf(scene, size, daemons.looks),
+    conditions: conditionsOf(scene, size),
   };
   const text = renderReport(report);
   console.log(`\n${text}\n`);
@@ -93,11 +97,18 @@ export async function runBench(o: { readonly checkout: string; readonly quick: b
   return 0;
 }
 
+/** Programs that start and end, while the daemon grows old; then the daemon. */
+async function measureBeside(scene: Scene, o: DaemonOptions & CommandOptions) {
+  await using old = startBeside(scene, o);
+  const commands = await measureCommands(scene, o);
+  return { commands, beside: await old.measure() };
+}
+
 function perRemote<T>(of: (name: RemoteName) => T): Record<RemoteName, T> {
   return Object.fromEntries(REMOTE_NAMES.map((name) => [name, of(name)])) as Record<RemoteName, T>;
 }
 
-function conditionsOf(scene: Scene, size: Size, looks: number): string[] {
+function conditionsOf(scene: Scene, size: Size): string[] {
   const said = (file: string, ...args: string[]) =>
     execFileSync(file, args, { encoding: 'utf8', timeout: 30_000 }).trim().split('\n')[0]!;
   const { ansiblePull } = scene.remotes.small;
@@ -106,7 +117,7 @@ function conditionsOf(scene: Scene, size: Size, looks: number): string[] {
     `${new Date().toISOString().slice(0, 10)}; ${models.length} cores (${models[0]?.model.trim() ?? 'unknown'}), Linux ${said('uname', '-r')}, shared with other work`,
     `Node ${process.version}, ${said('git', '--version')}, ${ansiblePull === null ? 'no ansible-pull' : said(ansiblePull[0]!, '--version')}`,
     `Git server on the same machine, over http: ${scene.server.name}`,
-    `Medians of ${size.rounds} rounds in turns (ansible-pull: ${size.ansibleRounds}); daemons: after ${size.warmLooks} looks each, ${size.windows} windows of ${size.windowMs / 1000} s, ${looks.toLocaleString('en-US')} looks counted by the server`,
+    `Medians of ${size.rounds} rounds in turns (ansible-pull: ${size.ansibleRounds}); daemons: after ${size.warmLooks.toLocaleString('en-US')} looks (in turns: ${size.warmLooks / 4}), ${size.windows} windows`,
   ];
 }
 

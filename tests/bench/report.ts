@@ -32,9 +32,7 @@ export function renderReport(report: Report): string {
     '### An idle look',
     'Processor time, milliseconds; in brackets wall time where a program starts and ends.',
     table(head, [
-      perRemote('`pullyu agent`, one look, all four at the same time', (name) =>
-        fixed(median(report.daemons.look[name]), 2),
-      ),
+      perRemote('`pullyu agent`, one look, in turns', (name) => fixed(median(report.daemons.look[name]), 2)),
       ['`pullyu agent`, one look, beside the next two', fixed(median(beside.look), 2), '', '', ''],
       ['bare kept-alive request from Node', fixed(median(beside.bare), 2), '', '', ''],
       ['shell loop, one pass', fixed(median(beside.shellLoop), 1), '', '', ''],

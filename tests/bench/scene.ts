@@ -25,6 +25,8 @@ export interface Scene {
   readonly server: BenchServer;
   readonly marks: Marks;
   readonly remotes: Readonly<Record<RemoteName, Contender>>;
+  /** Another host on the small remote. */
+  readonly besideHost: BenchHost;
 }
 
 /** @param checkout Where tests/bench is. */
@@ -44,7 +46,17 @@ export async function createScene(
       o.say(`first look and clones of "${remote.name}"`);
       remotes[remote.name] = await createContender(remote, server, { folder, env, checkout: o.checkout });
     }
-    return { env, server, marks, remotes, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+    const { url } = remotes.small;
+    const besideHost = createBenchHost('beside', { folder, url, env });
+    await besideHost.run('look');
+    return {
+      env,
+      server,
+      marks,
+      remotes,
+      besideHost,
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
   } catch (error) {
     await server[Symbol.asyncDispose]();
     throw error;
