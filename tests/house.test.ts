@@ -17,8 +17,34 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   git: ['model', 'errors.ts', 'system'],
   journal: ['model', 'errors.ts', 'system'],
   runner: ['model', 'errors.ts', 'system'],
-  agent: ['model', 'errors.ts', 'system', 'plan', 'config', 'git', 'journal', 'runner'],
-  heartbeat: ['model', 'errors.ts', 'system', 'plan', 'config', 'git', 'journal', 'agent'],
+  fleet: ['model', 'errors.ts'],
+  presence: ['model', 'errors.ts', 'system', 'git'],
+  news: ['model', 'errors.ts', 'system', 'fleet', 'presence'],
+  agent: [
+    'model',
+    'errors.ts',
+    'system',
+    'plan',
+    'config',
+    'git',
+    'journal',
+    'runner',
+    'fleet',
+    'presence',
+    'news',
+  ],
+  heartbeat: [
+    'model',
+    'errors.ts',
+    'system',
+    'plan',
+    'config',
+    'git',
+    'journal',
+    'fleet',
+    'presence',
+    'agent',
+  ],
   demo: ['model', 'errors.ts', 'system'],
   cli: [
     'model',
@@ -29,6 +55,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'git',
     'journal',
     'runner',
+    'fleet',
+    'presence',
+    'news',
     'agent',
     'heartbeat',
     'demo',
@@ -36,7 +65,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Only these know the clock's timers, processes, sockets and files of Node. */
-const PURE = ['model', 'plan'];
+const PURE = ['model', 'plan', 'fleet'];
 
 interface Source {
   readonly path: string;

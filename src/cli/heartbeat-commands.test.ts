@@ -58,6 +58,7 @@ function createHost(root: string, remotes: string[] = ['file:///nowhere/it.git']
     labels: {},
     intervalMs: 60_000,
     nodeinfo: null,
+    status: null,
     repos: [{ ...repo, remotes }],
     limits: {
       freeSpaceMinBytes: 1,

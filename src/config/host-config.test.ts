@@ -19,6 +19,46 @@ function problems(text: string | Uint8Array): readonly string[] {
   }
 }
 
+const NO_ACCESS = {
+  credentialsFile: null,
+  credentialHelper: null,
+  sshKey: null,
+  sshKnownHosts: null,
+  tlsCa: null,
+  tlsCert: null,
+  tlsKey: null,
+  proxy: null,
+};
+
+test('the credentials of status belong to the repository, and without one to NATS', () => {
+  expect(parse('status: {remote: https://git.example.com/status.git, credentials: token}').status).toEqual({
+    shards: ['https://git.example.com/status.git'],
+    access: { ...NO_ACCESS, credentialsFile: '/etc/pullyu/token' },
+    nats: null,
+    heartbeatMs: 300_000,
+    facts: null,
+  });
+  const servers = ['nats://a:4222', 'nats://b:4222'];
+  const none = { tlsCa: null, tlsCert: null, tlsKey: null };
+  expect(parse('status: {nats: [nats://a:4222, nats://b:4222], credentials: bus.creds}').status).toEqual({
+    shards: [],
+    access: NO_ACCESS,
+    nats: { servers, credentialsFile: '/etc/pullyu/bus.creds', ...none },
+    heartbeatMs: 300_000,
+    facts: null,
+  });
+  const both = parse(
+    'status: {remote: /srv/status.git, credentials: a, nats: {servers: [nats://a:4222], credentials: b}, heartbeat: 1m, facts: facts.sh}',
+  ).status;
+  expect(both).toEqual({
+    shards: ['/srv/status.git'],
+    access: { ...NO_ACCESS, credentialsFile: '/etc/pullyu/a' },
+    nats: { servers: ['nats://a:4222'], credentialsFile: '/etc/pullyu/b', ...none },
+    heartbeatMs: 60_000,
+    facts: '/etc/pullyu/facts.sh',
+  });
+});
+
 test('an empty file has every default', () => {
   const expected = {
     name: 'web-17',
@@ -26,6 +66,7 @@ test('an empty file has every default', () => {
     intervalMs: 60_000,
     nodeinfo: null,
     repos: [],
+    status: null,
     limits: defaultLimits,
   };
   for (const text of ['', '# nothing yet\n', 'labels:\nrepos:\nlimits:\n'])
@@ -119,8 +160,20 @@ test.each<[string, string[]]>([
   ['just words', ['1:1: expected a mapping of settings, found "just words"']],
   ['intervall: 5s', ['1:1: unknown key "intervall"; did you mean "interval"?']],
   [
-    'status: {remote: /x}',
-    ['1:1: unknown key "status"; expected one of name, labels, interval, nodeinfo, repos, limits'],
+    'roster: {remote: /x}',
+    ['1:1: unknown key "roster"; expected one of name, labels, interval, nodeinfo, repos, status, limits'],
+  ],
+  ['status: {}', ['1:9: status: expected remote, shards or nats, found none of them']],
+  ['status: {remote: /a, shards: [/b]}', ['1:9: status: expected either remote or shards, found both']],
+  [
+    'repos: {it: {remotes: [https://git.example.com/it.git]}}\nstatus: {remote: https://git.example.com/it}',
+    ['2:18: status.remote: expected a repository of its own, found a remote of repo it'],
+  ],
+  [
+    'status: {nats: [nats://me:secret@a:4222]}',
+    [
+      '1:17: status.nats[0]: expected a URL such as nats://a.example.com:4222, found one with a user or password; put them into the file that `credentials` names',
+    ],
   ],
   ['name: Web', [`1:7: name: expected ${NAME}, found "Web"`]],
   ['name: [a]', ['1:7: name: expected a name, found a list']],

@@ -9,6 +9,7 @@ import { parseDuration } from './duration.ts';
 import { type HostValues, hostSchema } from './host-schema.ts';
 import { type Problem, problemsError } from './problem.ts';
 import { parseSize } from './size.ts';
+import { decideStatus } from './status-schema.ts';
 import { parseTrack } from './track.ts';
 
 export interface HostDefaults {
@@ -24,8 +25,11 @@ const OPTIONS: CheckOptions = {
   isText: (path) =>
     path[0] === 'name' ||
     path[0] === 'labels' ||
-    (path[0] === 'repos' && (path[2] === 'track' || path[2] === 'remotes')),
-  isSecret: (path) => path[0] === 'repos' && path.length > 1 && !PUBLIC.has(String(path[2])),
+    (path[0] === 'repos' && (path[2] === 'track' || path[2] === 'remotes')) ||
+    (path[0] === 'status' && ['remote', 'shards', 'nats'].includes(String(path[1]))),
+  isSecret: (path) =>
+    (path[0] === 'repos' && path.length > 1 && !PUBLIC.has(String(path[2]))) ||
+    (path[0] === 'status' && path.length > 1 && path[1] !== 'heartbeat'),
 };
 
 /**
@@ -46,7 +50,37 @@ export function checkHostText(text: string | Uint8Array): Checked<HostValues> {
 }
 
 /** What only makes sense together. */
-function checkPairs(values: HostValues, { text }: Checked<HostValues>): Problem[] {
+function checkPairs(values: HostValues, checked: Checked<HostValues>): Problem[] {
+  return [...checkTlsPairs(values, checked), ...checkStatusRepo(values, checked)];
+}
+
+/** Every push of a presence would be a new commit to look at, and the config repo is only ever read. */
+function checkStatusRepo({ repos, status }: HostValues, { text }: Checked<HostValues>): Problem[] {
+  if (status === undefined) return [];
+  const given: [readonly (string | number)[], string][] = [
+    ...(status.remote === undefined ? [] : [[['status', 'remote'], status.remote] as [string[], string]]),
+    ...(status.shards ?? []).map((url, n): [(string | number)[], string] => [['status', 'shards', n], url]),
+  ];
+  return given.flatMap(([path, url]) => {
+    const polled = Object.entries(repos).find(([, repo]) =>
+      repo.remotes.some((remote) => plainRemote(remote) === plainRemote(url)),
+    );
+    if (polled === undefined) return [];
+    const message = `${path.join('.')}: expected a repository of its own, found a remote of repo ${polled[0]}`;
+    return [{ ...text.at([...path], 'value'), message }];
+  });
+}
+
+/** Two spellings of one place: with and without `.git` and the last slash. */
+function plainRemote(url: string): string {
+  return url
+    .replace(/\/+$/, '')
+    .replace(/\.git$/, '')
+    .replace(/^file:\/\//, '')
+    .toLowerCase();
+}
+
+function checkTlsPairs(values: HostValues, { text }: Checked<HostValues>): Problem[] {
   return Object.entries(values.repos).flatMap(([name, { tls }]) => {
     if ((tls?.cert === undefined) === (tls?.key === undefined)) return [];
     const [given, missing] = tls?.cert === undefined ? ['key', 'cert'] : ['cert', 'key'];
@@ -70,6 +104,7 @@ export function decideHost(values: HostValues, defaults: HostDefaults): HostConf
     intervalMs: parseDuration(values.interval)!,
     nodeinfo: path(values.nodeinfo),
     repos: Object.entries(values.repos).map(([name, repo]) => decideRepo(name, repo, path)),
+    status: values.status === undefined ? null : decideStatus(values.status, path),
     limits: decideLimits(values.limits),
   };
 }

@@ -8,6 +8,7 @@ import {
   closed,
   count,
   duration,
+  file,
   flag,
   labelKey,
   labelValue,
@@ -16,25 +17,12 @@ import {
   namedMap,
   size,
 } from './schema-parts.ts';
-import { isToken } from './shown.ts';
 import { formatSize } from './size.ts';
+import { statusSchema } from './status-schema.ts';
 import { parseTrack, whatIsWrongWithTrack } from './track.ts';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
-const FILE = 'the path of a file';
-
-const file = (text: string) =>
-  v.pipe(
-    line(FILE),
-    v.check((path) => !path.includes('://'), `expected ${FILE}, found a URL`),
-    // What stands in the place of a path will be printed when there is no such file.
-    v.check(
-      (path) => !path.includes(':') && !isToken(path),
-      `expected ${FILE}, found what looks like a secret`,
-    ),
-    v.description(`${text} Absolute, or relative to the folder of host.yaml.`),
-  );
 
 const remote = v.pipe(
   v.string('the URL of a git repository'),
@@ -310,6 +298,12 @@ export const hostSchema = v.pipe(
           v.description('The repositories that this host follows, by a name of your choice.'),
         ),
         {},
+      ),
+      status: v.optional(
+        v.pipe(
+          statusSchema,
+          v.description('Where this host publishes what it is and does, and finds the others.'),
+        ),
       ),
       limits: v.optional(
         v.pipe(limits, v.description('What pullyu may use of this machine. Rarely needed.')),

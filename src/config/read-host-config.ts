@@ -133,6 +133,7 @@ function isComplete(config: HostConfig | undefined): config is HostConfig {
   return (
     typeof config?.name === 'string' &&
     Array.isArray(config.repos) &&
+    config.status !== undefined &&
     typeof config.limits?.fetchTimeoutMs === 'number'
   );
 }

@@ -65,3 +65,15 @@ export function whatIsWrongWithProxy(text: string): string | null {
   }
   return null;
 }
+
+/** The URL of a NATS server: credentials are in a file, as everywhere. */
+export function whatIsWrongWithNats(text: string): string | null {
+  const expected = 'expected a URL such as nats://a.example.com:4222';
+  const url = /^(?:nats|tls):\/\//.test(text) && URL.canParse(text) ? new URL(text) : null;
+  if (url === null || url.hostname === '') return `${expected}, found none`;
+  if (url.username !== '' || url.password !== '')
+    return `${expected}, found one with a user or password; put them into the file that \`credentials\` names`;
+  if (url.pathname.replace('/', '') !== '' || url.search !== '' || url.hash !== '')
+    return `${expected}, found one with a path or query`;
+  return null;
+}

@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { DURATION, formatDuration, parseDuration } from './duration.ts';
+import { isToken } from './shown.ts';
 import { parseSize, SIZE } from './size.ts';
 
 /** Begins the message about a key that is not known; the known ones follow. */
@@ -112,3 +113,17 @@ export function count(min: number, max: number) {
 }
 
 export const flag = v.boolean('true or false');
+
+const FILE = 'the path of a file';
+
+export const file = (text: string) =>
+  v.pipe(
+    line(FILE),
+    v.check((path) => !path.includes('://'), `expected ${FILE}, found a URL`),
+    // What stands in the place of a path will be printed when there is no such file.
+    v.check(
+      (path) => !path.includes(':') && !isToken(path),
+      `expected ${FILE}, found what looks like a secret`,
+    ),
+    v.description(`${text} Absolute, or relative to the folder of host.yaml.`),
+  );

@@ -1,6 +1,6 @@
 import type { HostId } from './ids.ts';
 import type { Labels } from './labels.ts';
-import type { RepoConfig } from './repo.ts';
+import type { AccessSettings, RepoConfig } from './repo.ts';
 
 /** A machine that runs the agent. */
 export interface Host {
@@ -22,7 +22,31 @@ export interface HostConfig {
   /** Folder of small files `<key>.txt`, one value each (`nodepart`, `stacktype`, ...); null when unused. */
   readonly nodeinfo: string | null;
   readonly repos: readonly RepoConfig[];
+  /** Where this host publishes its presence and finds the others; null: it keeps to itself. */
+  readonly status: StatusConfig | null;
   readonly limits: Limits;
+}
+
+/** At least one of `shards` and `nats` is given. */
+export interface StatusConfig {
+  /** Status repositories, URLs without credentials. Of several, a host writes to the one that its name hashes to, and reads all. */
+  readonly shards: readonly string[];
+  readonly access: AccessSettings;
+  readonly nats: NatsConfig | null;
+  /** Time from one presence to the next when nothing happens. */
+  readonly heartbeatMs: number;
+  /** A program that prints lines `key=value`, which become facts of the presence; null: none. */
+  readonly facts: string | null;
+}
+
+export interface NatsConfig {
+  /** `nats://host:port` or `tls://host:port`, without credentials. */
+  readonly servers: readonly string[];
+  /** A NATS .creds file, or lines `username=` and `password=`, or one token. Read at each connection. */
+  readonly credentialsFile: string | null;
+  readonly tlsCa: string | null;
+  readonly tlsCert: string | null;
+  readonly tlsKey: string | null;
 }
 
 /** Limits of the host, all in bytes, counts or milliseconds. Defaults in config/limits.ts. */

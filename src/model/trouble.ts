@@ -31,7 +31,9 @@ export type TroubleCode =
   | 'limit' // larger than a limit allows
   | 'hostile-tree' // an entry that is refused by name
   | 'config' // pullyu.yaml is broken: the last valid tree and actions stay
-  | 'git-failed'; // git said something that we do not know
+  | 'git-failed' // git said something that we do not know
+  // of the status
+  | 'identity-conflict'; // another machine publishes under this host's name
 
 export interface Trouble {
   readonly code: TroubleCode;
