@@ -1,0 +1,128 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { HostId } from '../model/ids.ts';
+import type { Transition } from '../model/presence.ts';
+import { fail, ok, trouble } from '../model/trouble.ts';
+import { deliverOnce } from './deliver.ts';
+import { countWaiting, type Own, openOutbox, readOwn, WAITING_MAX } from './outbox.ts';
+import type { Outgoing, PublishAnswer, StatusStore } from './store.ts';
+import type { PresenceContent } from './transitions.ts';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pullyu-outbox-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const signed = (n: number) => ({ text: `presence ${n}`, signature: 'signature' });
+
+function own(sequence: number): Own {
+  const content = { host: 'web-1', id: 'a'.repeat(26) as HostId, bootId: 'boot' } as PresenceContent;
+  const rest = { conflict: null, madeAt: 0, leftOut: 0, lastRun: null };
+  return { version: 1, sequence, content, signed: signed(sequence), ...rest };
+}
+
+function transition(sequence: number): Transition {
+  return { sequence, at: sequence, subject: `line ${sequence}`, presence: signed(sequence), log: null };
+}
+
+/** Keeps what arrives; answers what it is told to. */
+function createReceiver(answer: () => Awaited<ReturnType<StatusStore['publish']>>) {
+  const arrived: Outgoing[] = [];
+  const store = {
+    name: 'peer',
+    async publish(out: Outgoing) {
+      const given = answer();
+      if (given.ok && given.value.kind === 'published') arrived.push(out);
+      return given;
+    },
+  } as unknown as StatusStore;
+  const deliver = () =>
+    deliverOnce(openOutbox(folder), store, { now: () => 77, signal: new AbortController().signal });
+  return { arrived, deliver };
+}
+
+const PUBLISHED: PublishAnswer = { kind: 'published', contender: null };
+
+test('what was put in is there for another process, in order', () => {
+  openOutbox(folder).put([transition(9), transition(10)], own(10));
+  const other = openOutbox(folder);
+  expect(other.waiting().map((one) => one.subject)).toEqual(['line 9', 'line 10']);
+  expect(other.own()?.sequence).toBe(10);
+  expect(readOwn(folder)?.signed.text).toBe('presence 10');
+  expect(countWaiting(folder)).toBe(2);
+});
+
+test('a look that died before its own presence was written writes the same transition again', () => {
+  openOutbox(folder).put([], own(8));
+  const again = openOutbox(folder);
+  again.put([transition(9)], own(9));
+  openOutbox(folder).put([transition(9)], own(9));
+  expect(countWaiting(folder)).toBe(1);
+});
+
+test('everything arrives once, in order, however often delivery failed before', async () => {
+  const box = openOutbox(folder);
+  box.put([transition(1), transition(2)], own(2));
+  let broken = true;
+  const { arrived, deliver } = createReceiver(() =>
+    broken ? fail(trouble('unreachable', 'refused')) : ok(PUBLISHED),
+  );
+  expect((await deliver()).kind).toBe('failed');
+  expect((await deliver()).kind).toBe('failed');
+  expect(box.delivery().trouble).toMatchObject({ code: 'unreachable', count: 2, since: 77 });
+  box.put([transition(3)], own(4));
+  broken = false;
+  expect(await deliver()).toEqual({ kind: 'delivered', transitions: 3, isAll: true });
+  expect(arrived.map((out) => out.transitions.map((one) => one.sequence))).toEqual([[1, 2, 3]]);
+  expect(arrived[0]?.presence.text).toBe('presence 4');
+  expect(box.delivery()).toMatchObject({ sequence: 4, trouble: null, deliveredAt: 77 });
+  expect(countWaiting(folder)).toBe(0);
+  expect((await deliver()).kind).toBe('nothing');
+});
+
+test('a long queue goes in parts, each with the presence of its last line', async () => {
+  openOutbox(folder).put(
+    Array.from({ length: 60 }, (_, n) => transition(n + 1)),
+    own(61),
+  );
+  const { arrived, deliver } = createReceiver(() => ok(PUBLISHED));
+  expect(await deliver()).toEqual({ kind: 'delivered', transitions: 50, isAll: false });
+  expect(await deliver()).toEqual({ kind: 'delivered', transitions: 10, isAll: true });
+  expect(arrived.map((out) => out.presence.text)).toEqual(['presence 50', 'presence 61']);
+});
+
+test('beyond the limit the oldest give way, and the next line says how many', async () => {
+  const box = openOutbox(folder);
+  const count = WAITING_MAX + 3;
+  box.put(
+    Array.from({ length: count }, (_, n) => transition(n + 1)),
+    own(count),
+  );
+  expect(countWaiting(folder)).toBe(WAITING_MAX);
+  const { arrived, deliver } = createReceiver(() => ok(PUBLISHED));
+  await deliver();
+  expect(arrived[0]?.transitions[0]?.subject).toBe('(after 3 that are left out) line 4');
+});
+
+test('another machine with our name keeps what waits here, and is named', async () => {
+  const box = openOutbox(folder);
+  box.put([transition(1)], own(1));
+  const contender = { id: 'b', bootId: 'other', addresses: ['10.0.0.9\u001b[2J'], clock: 1 };
+  const { deliver } = createReceiver(() => ok({ kind: 'conflict', contender }));
+  expect((await deliver()).kind).toBe('failed');
+  expect(box.delivery().conflict).toBe('another machine at 10.0.0.9\\x1b[2J publishes under the name web-1');
+  expect(countWaiting(folder)).toBe(1);
+});
+
+test('files that a power cut tore are left out, what is whole is delivered', async () => {
+  openOutbox(folder).put([transition(1), transition(2)], own(2));
+  writeFileSync(join(folder, 'outbox', '1.json'), '');
+  writeFileSync(join(folder, 'delivery.json'), '{"version":1,"sequ');
+  const { arrived, deliver } = createReceiver(() => ok(PUBLISHED));
+  await deliver();
+  expect(arrived[0]?.transitions.map((one) => one.sequence)).toEqual([2]);
+  expect(readdirSync(join(folder, 'outbox'))).toEqual([]);
+});

@@ -1,0 +1,172 @@
+/**
+ * What a host has to tell and has not delivered yet, in files below state/status, so that neither a death nor days without a network
+ * lose it. Two write here, and never the same file: the look (holder of the host's lock) puts presences and transitions in, the
+ * delivery (holder of state/status/lock) takes them out.
+ *
+ *   own.json          the newest presence, the last run that was told of: written after the transitions that it counts
+ *   outbox/N.json     one transition, N is its sequence number
+ *   delivery.json     how far it was delivered
+ *
+ * A crash after outbox/N.json and before own.json: the next look finds the same happenings and writes the same N again.
+ */
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
+import type { RunId } from '../model/ids.ts';
+import type { SignedPresence, Transition } from '../model/presence.ts';
+import type { LastingTrouble } from '../model/trouble.ts';
+import { makeFolder, readFileOrNull, sweepTemporaries, writeFileAtomic } from '../system/files.ts';
+import type { PresenceContent } from './transitions.ts';
+
+/** So many transitions wait at most; beyond it the oldest give way, and the next line says how many. */
+export const WAITING_MAX = 500;
+
+export interface Own {
+  readonly version: 1;
+  readonly sequence: number;
+  readonly content: PresenceContent;
+  readonly conflict: string | null;
+  /** Of the presence, milliseconds since 1970. */
+  readonly madeAt: number;
+  readonly signed: SignedPresence;
+  /** Transitions that gave way because too many waited, ever. */
+  readonly leftOut: number;
+  /** The newest run whose end was told of, and when it ended. */
+  readonly lastRun: { readonly id: RunId; readonly endedAt: number } | null;
+}
+
+export interface Delivery {
+  readonly version: 1;
+  /** Everything up to here has arrived. */
+  readonly sequence: number;
+  readonly deliveredAt: number | null;
+  /** `leftOut` of the own presence, as far as it was told. */
+  readonly leftOut: number;
+  /** Why what waits has not arrived; null in peace. */
+  readonly trouble: LastingTrouble | null;
+  /** Another machine publishes under our name. */
+  readonly conflict: string | null;
+}
+
+export interface Outbox {
+  own(): Own | null;
+  /** Durable when it returns. */
+  put(transitions: readonly Transition[], own: Own): void;
+  /** Oldest first. What cannot be read is left out. */
+  waiting(): Transition[];
+  delivery(): Delivery;
+  /** Those up to `delivery.sequence` go. */
+  setDelivery(delivery: Delivery): void;
+  sweep(): void;
+}
+
+const NAME = /^(\d{1,15})\.json$/;
+
+export function openOutbox(folder: string): Outbox {
+  const box = join(folder, 'outbox');
+  const ownFile = join(folder, 'own.json');
+  const deliveryFile = join(folder, 'delivery.json');
+  let known: Own | null | undefined;
+
+  const numbers = (): number[] => {
+    try {
+      return readdirSync(box)
+        .flatMap((name) => NAME.exec(name)?.[1] ?? [])
+        .map(Number)
+        .sort((a, b) => a - b);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw error;
+    }
+  };
+  const drop = (sequence: number) => rmSync(join(box, `${sequence}.json`), { force: true });
+
+  return {
+    own() {
+      known ??= readJson<Own>(ownFile, isOwn);
+      return known;
+    },
+
+    put(transitions, own) {
+      makeFolder(box, 0o700);
+      for (const transition of transitions)
+        writeFileAtomic(join(box, `${transition.sequence}.json`), JSON.stringify(transition));
+      const tooMany = transitions.length === 0 ? [] : numbers().slice(0, -WAITING_MAX);
+      known = { ...own, leftOut: own.leftOut + tooMany.length };
+      writeFileAtomic(ownFile, JSON.stringify(known));
+      for (const sequence of tooMany) drop(sequence);
+    },
+
+    waiting: () =>
+      numbers().flatMap(
+        (sequence) => readJson<Transition>(join(box, `${sequence}.json`), isTransition) ?? [],
+      ),
+
+    delivery: () =>
+      readJson<Delivery>(deliveryFile, isDelivery) ?? {
+        version: 1,
+        sequence: 0,
+        deliveredAt: null,
+        leftOut: 0,
+        trouble: null,
+        conflict: null,
+      },
+
+    setDelivery(delivery) {
+      makeFolder(box, 0o700);
+      // First the mark: what it covers is not sent twice by the next.
+      writeFileAtomic(deliveryFile, JSON.stringify(delivery));
+      for (const sequence of numbers()) {
+        if (sequence > delivery.sequence) break;
+        drop(sequence);
+      }
+    },
+
+    sweep() {
+      sweepTemporaries(box);
+      sweepTemporaries(folder);
+    },
+  };
+}
+
+function readJson<T>(file: string, isWhole: (value: T) => boolean): T | null {
+  try {
+    const value = JSON.parse(readFileOrNull(file) ?? 'null') as T | null;
+    return value !== null && isWhole(value) ? value : null;
+  } catch (error) {
+    // Of a crash of the machine. Anything else is the world's trouble.
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+function isOwn(own: Own): boolean {
+  return own.version === 1 && typeof own.sequence === 'number' && typeof own.signed?.text === 'string';
+}
+
+function isTransition(one: Transition): boolean {
+  return typeof one.sequence === 'number' && typeof one.presence?.text === 'string';
+}
+
+function isDelivery(delivery: Delivery): boolean {
+  return delivery.version === 1 && typeof delivery.sequence === 'number';
+}
+
+/** For `status`: how many wait, without reading them. */
+export function countWaiting(folder: string): number {
+  try {
+    return readdirSync(join(folder, 'outbox')).filter((name) => NAME.test(name)).length;
+  } catch {
+    return 0;
+  }
+}
+
+/** The own presence as it was made last, for readers that hold no lock; null before the first. */
+export function readOwn(folder: string): Own | null {
+  try {
+    const own = JSON.parse(readFileSync(join(folder, 'own.json'), 'utf8')) as Own;
+    return isOwn(own) ? own : null;
+  } catch {
+    return null;
+  }
+}
