@@ -13,8 +13,13 @@ import type { TlsOptions } from './http-tls.ts';
 import type { ProxySettings } from './proxy.ts';
 import type { RemoteUrl } from './remote-url.ts';
 
-/** Longer than Node's 250 ms: far servers exist, and our own deadline is near. */
-export const ADDRESS_ATTEMPT_MS = 2_000;
+/** Longer than Node's 250 ms: far servers exist. */
+const ADDRESS_ATTEMPT_MS = 2_000;
+
+/** How long one address of a name is tried before the next: several must have their turn before the deadline of the question. */
+export function addressAttemptMs(timeoutMs: number): number {
+  return Math.min(ADDRESS_ATTEMPT_MS, Math.ceil(timeoutMs / 4));
+}
 
 export interface HttpClient {
   send(request: HttpRequest, o: SendOptions): Promise<HttpOutcome>;
@@ -31,7 +36,7 @@ export async function openHttpClient(
     keepAlive: true,
     maxSockets: 2,
     maxFreeSockets: 1,
-    autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+    autoSelectFamilyAttemptTimeout: addressAttemptMs(o.timeoutMs),
     ...o.tls,
   };
   const agent = new Agent(agentOptions) as Agent & { getName: () => string };

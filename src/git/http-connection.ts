@@ -3,7 +3,8 @@
  * proxy on the way or the server answers in a shape that the wire does not know.
  */
 import { connect as connectTcp, type Socket, type TcpSocketConnectOpts } from 'node:net';
-import { ADDRESS_ATTEMPT_MS, type HttpClient, openHttpClient } from './http-client.ts';
+import { monotonicMs } from '../system/clock.ts';
+import { addressAttemptMs, type HttpClient, openHttpClient } from './http-client.ts';
 import { createAborts, type HttpOutcome, type HttpRequest, type SendOptions } from './http-request.ts';
 import { readTlsOptions, type TlsFiles, type TlsOptions } from './http-tls.ts';
 import { type Connect, createWire } from './http-wire.ts';
@@ -12,12 +13,15 @@ import type { RemoteUrl } from './remote-url.ts';
 
 export interface HttpConnection {
   send(request: HttpRequest, o: SendOptions): Promise<HttpOutcome>;
+  /** Hangs up. It may be used again: the next question looks up the name and connects anew. */
   close(): void;
 }
 
 /** After an unusual answer so many questions go through node:http before the wire is tried again: it may have been one bad day. */
 const REST_QUESTIONS = 100;
 const KEEP_ALIVE_MS = 1_000;
+/** A name may lead elsewhere by now, while the machine that it led to goes on answering: after so long it is looked up again. */
+const KEPT_MAX_MS = 10 * 60_000;
 const READ_MAX_BYTES = 16 * 1024;
 
 /** @throws when a TLS file cannot be read or used: the caller names it. */
@@ -27,11 +31,19 @@ export async function openHttpConnection(
 ): Promise<HttpConnection> {
   const tls = origin.protocol === 'https' ? await readTlsOptions(origin, o.tls) : null;
   const aborts = createAborts();
-  const wire = o.proxy === null ? createWire(await connector(origin, tls), aborts) : null;
+  const wire = o.proxy === null ? createWire(await connector(origin, tls, o.timeoutMs), aborts) : null;
   const encoded = new WeakMap<HttpRequest, Buffer>();
   const hostHeader = new URL(origin.text).host;
   let client: HttpClient | null = null;
   let rest = 0;
+  let renewAt = Number.POSITIVE_INFINITY;
+
+  function close(): void {
+    aborts.listenTo(undefined);
+    wire?.close();
+    client?.close();
+    renewAt = Number.POSITIVE_INFINITY;
+  }
 
   function bytesOf(what: HttpRequest): Buffer {
     let bytes = encoded.get(what);
@@ -44,6 +56,9 @@ export async function openHttpConnection(
 
   return {
     async send(what, sendOptions) {
+      const now = monotonicMs();
+      if (now >= renewAt) close();
+      renewAt = Math.min(renewAt, now + KEPT_MAX_MS);
       aborts.listenTo(sendOptions.signal);
       if (wire !== null && rest === 0) {
         const outcome = await wire.ask(bytesOf(what), sendOptions);
@@ -54,11 +69,7 @@ export async function openHttpConnection(
       client ??= await openHttpClient(origin, { proxy: o.proxy, tls, timeoutMs: o.timeoutMs, aborts });
       return client.send(what, sendOptions);
     },
-    close() {
-      aborts.listenTo(undefined);
-      wire?.close();
-      client?.close();
-    },
+    close,
   };
 }
 
@@ -72,11 +83,11 @@ function encodeRequest(what: HttpRequest, hostHeader: string): Buffer {
   return Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), body]);
 }
 
-async function connector(origin: RemoteUrl, tls: TlsOptions | null): Promise<Connect> {
+async function connector(origin: RemoteUrl, tls: TlsOptions | null, timeoutMs: number): Promise<Connect> {
   const place: TcpSocketConnectOpts = {
     host: origin.host,
     port: origin.port ?? (tls === null ? 80 : 443),
-    autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+    autoSelectFamilyAttemptTimeout: addressAttemptMs(timeoutMs),
   };
   if (tls === null) {
     const buffer = Buffer.allocUnsafeSlow(READ_MAX_BYTES);

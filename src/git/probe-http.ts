@@ -46,6 +46,8 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
     // What a redirect led to may be gone, or never was meant: the URL that was written down is where we begin again.
     const isElsewhere = place !== null && place.url !== original;
     if (isElsewhere && (!answer.ok || ++elsewhere % REDIRECT_KEPT === 0)) leave();
+    // Whoever answers so may not be whom the name means any more: a kept connection would go on asking him.
+    else if (!answer.ok) place?.connection.close();
     return answer;
   }
 

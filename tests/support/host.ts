@@ -81,6 +81,8 @@ export interface HostOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** An existing folder (a tmpfs) for the root; default a temporary one. */
   readonly root?: string;
+  /** Called in place of bin/pullyu: a script that calls it in a network or with a limit of its own. */
+  readonly program?: string;
 }
 
 export interface RepoYaml {
@@ -140,8 +142,9 @@ export function createHost(options: HostOptions = {}): TestHost {
   const configure = (more: HostOptions) =>
     writeFileAtomic(hostFile, hostYaml({ ...options, ...more }), { durable: false });
   if (options.repos) configure({});
+  const called = options.program ?? program;
   const run = (args: readonly string[], more: RunOptions = {}) =>
-    runProgram(['--root', root, ...args], { ...more, env: { ...env, ...more.env } });
+    runProgram(['--root', root, ...args], { ...more, env: { ...env, ...more.env }, program: called });
   const status = async () => (await run(['status', '--json'])).json<StatusJson>();
   const repoOf = (found: StatusJson, name?: string) =>
     name === undefined ? found.repos[0] : found.repos.find((repo) => repo.name === name);
@@ -181,7 +184,7 @@ export function createHost(options: HostOptions = {}): TestHost {
     status,
     history: async () => (await run(['history', '--json'])).json<RunJson[]>(),
     start: async (more = {}) => {
-      const child = startChild([program, '--root', root, 'agent'], {
+      const child = startChild([called, '--root', root, 'agent'], {
         env: { ...env, ...more.env },
         cwd: root,
       });
