@@ -22,6 +22,7 @@ import { resumeRun } from '../runner/resume.ts';
 import { isStarted, type StartedRun } from '../runner/spec.ts';
 import { formatRoster } from '../runner/start.ts';
 import { tidyRuns } from '../runner/tidy.ts';
+import { stampOfFile } from '../system/file-stamp.ts';
 import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import { repoPaths } from '../system/paths.ts';
 import { createBackOff } from './back-off.ts';
@@ -85,6 +86,7 @@ export interface Looker {
 const PASSES_MAX = 20;
 const EMPTIED = 'host.yaml is empty; the configuration before stays in force';
 const HEAL_EVERY_MS = 10 * 60_000;
+const TIDY_EVERY_MS = 10 * 60_000;
 
 export async function createLooker(
   context: AgentContext,
@@ -101,8 +103,10 @@ export async function createLooker(
   const { paths, journal, clock, emit, signal, bootId } = context;
   const dirtyFile = join(paths.state, 'dirty');
   const journalFile = join(paths.state, 'journal.log');
+  const runsFolder = join(paths.state, 'runs');
   let view = known.view ?? (await readHostView(paths, hostId, null));
   let memo = known.memo;
+  let tidied = known.memo?.tidied ?? null;
   let followers = new Map<string, Follower>();
   /** The `current` of each: made once, because an idle look asks for little else. */
   let linkOf = new Map<string, string>();
@@ -385,6 +389,19 @@ export async function createLooker(
     }
   };
 
+  /** Each file of each is asked, so not again where no run, check or limit is new: then only what a script left behind still writes. */
+  const tidyRunFolders = () => {
+    const open = new Set(journal.openRuns().map((intent) => intent.id as string));
+    const stampNow = () => [stampOfFile(runsFolder), view.stamp, ...open].join(' ');
+    const now = clock.now();
+    if (tidied?.stamp === stampNow() && now >= tidied.at && now - tidied.at < TIDY_EVERY_MS) return;
+    const actions = new Map<string, ActionKey>();
+    for (const { intent } of journal.runs()) actions.set(intent.id, actionKey(intent.repo, intent.action));
+    const limits = view.config.limits;
+    tidyRuns(runsFolder, { limits, open, actionOf: (run) => actions.get(run) ?? null });
+    tidied = { stamp: stampNow(), at: now };
+  };
+
   const exitCodeOf = (plan: Plan): ExitCode => {
     const troubles = [...followers.values()].map((follower) => follower.troubles);
     const has = (test: (t: LastingTrouble) => boolean) =>
@@ -452,6 +469,7 @@ export async function createLooker(
           nextDueAt: last.plan.nextDueAt,
           exitCode,
           checkedAt: clock.now(),
+          tidied,
         };
       }
       return { ...reportOf(false, exitCode, last.plan), nextDueAt: nextDue(last.plan) };
@@ -515,16 +533,9 @@ export async function createLooker(
     lastLookAt: () => lastLookAt,
 
     async tidy() {
-      const runs = new Set(journal.openRuns().map((intent) => intent.id as string));
-      const actions = new Map<string, ActionKey>();
-      for (const { intent } of journal.runs()) actions.set(intent.id, actionKey(intent.repo, intent.action));
-      tidyRuns(join(paths.state, 'runs'), {
-        limits: view.config.limits,
-        open: runs,
-        actionOf: (run) => actions.get(run) ?? null,
-      });
+      tidyRunFolders();
       journal.compactIfLarge();
-      if (memo !== null) memo = { ...memo, journal: journalStamp(journalFile) };
+      if (memo !== null) memo = { ...memo, journal: journalStamp(journalFile), tidied };
       for (const follower of followers.values()) {
         if (signal.aborted) return;
         await follower.trees.tidy();

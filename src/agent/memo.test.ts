@@ -18,6 +18,7 @@ const memo: IdleMemo = {
   nextDueAt: 1_000,
   exitCode: 0,
   checkedAt: 0,
+  tidied: null,
 };
 const question = {
   now: 999,

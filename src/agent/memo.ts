@@ -26,6 +26,14 @@ export interface IdleMemo {
   readonly exitCode: number;
   /** When the trees were last looked at for edits. */
   readonly checkedAt: number;
+  /** The run folders as housekeeping left them; null: not known. */
+  readonly tidied: Tidied | null;
+}
+
+export interface Tidied {
+  /** Of the folder that holds them, of the runs that were open, and of the limits. */
+  readonly stamp: string;
+  readonly at: number;
 }
 
 export interface IdleQuestion {

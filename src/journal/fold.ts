@@ -97,7 +97,7 @@ function foldStarted(state: JournalState, intent: RunIntent): void {
   const sameSeries = newest?.fingerprint === intent.fingerprint && newest.purpose === intent.purpose;
   state.runs.set(intent.id, run);
   state.open.set(intent.id, intent);
-  remember(state, {
+  const memory: ActionMemory = {
     ...before,
     lastRun: run,
     attempts: (sameSeries ? before.attempts : 0) + 1,
@@ -105,8 +105,8 @@ function foldStarted(state: JournalState, intent: RunIntent): void {
     reboots: sameSeries ? before.reboots : 0,
     seenAt: before.seenAt === 0 ? intent.startedAt : before.seenAt,
     redo: false,
-    ...onceStart(before, intent, null),
-  });
+  };
+  remember(state, countOnce(memory, intent, null));
 }
 
 /** The first result of a run counts. A result of a run that is not open changes nothing. */
@@ -121,29 +121,35 @@ function foldFinished(state: JournalState, result: RunResult): void {
   const isNewest = before.lastRun?.intent.id === result.id;
   const isOk = result.outcome === 'ok';
   const isWork = intent.purpose === 'work';
-  remember(state, {
+  const { attempts, failures, reboots, redo } = isNewest ? countEnd(before, intent, result) : before;
+  const memory: ActionMemory = {
     ...before,
     lastRun: isNewest ? run : before.lastRun,
     lastSuccess: isOk && isWork ? run : before.lastSuccess,
     applied: isOk ? isWork : before.applied,
-    ...(isNewest ? countEnd(before, intent, result) : null),
-    ...onceStart(before, intent, result),
-  });
+    attempts,
+    failures,
+    reboots,
+    redo,
+  };
+  remember(state, countOnce(memory, intent, result));
   forgetOldRuns(state);
 }
 
-function countEnd(memory: ActionMemory, intent: RunIntent, result: RunResult): Partial<ActionMemory> {
-  if (result.outcome === 'ok') return { attempts: 0, failures: 0, reboots: 0 };
+type Counts = Pick<ActionMemory, 'attempts' | 'failures' | 'reboots' | 'redo'>;
+
+function countEnd(memory: ActionMemory, intent: RunIntent, result: RunResult): Counts {
+  const { attempts, failures, reboots, redo } = memory;
+  if (result.outcome === 'ok') return { attempts: 0, failures: 0, reboots: 0, redo };
   if (result.interruption === 'never-began') {
     // As if it had not been started: no attempt, and what the operator asked for is still to be done.
-    return {
-      attempts: Math.max(0, memory.attempts - 1),
-      redo: memory.redo || intent.reason === 'redo',
-    };
+    return { attempts: Math.max(0, attempts - 1), failures, reboots, redo: redo || intent.reason === 'redo' };
   }
   return {
-    failures: memory.failures + (countsTowardsParking(result) ? 1 : 0),
-    reboots: result.interruption === 'reboot' ? memory.reboots + 1 : 0,
+    attempts,
+    failures: failures + (countsTowardsParking(result) ? 1 : 0),
+    reboots: result.interruption === 'reboot' ? reboots + 1 : 0,
+    redo,
   };
 }
 
@@ -159,16 +165,12 @@ function countsTowardsParking(result: RunResult): boolean {
   }
 }
 
-function onceStart(
-  memory: ActionMemory,
-  intent: RunIntent,
-  result: RunResult | null,
-): Partial<ActionMemory> | null {
-  if (intent.kind !== 'once' || intent.purpose !== 'work') return null;
+function countOnce(memory: ActionMemory, intent: RunIntent, result: RunResult | null): ActionMemory {
+  if (intent.kind !== 'once' || intent.purpose !== 'work') return memory;
   const starts = new Map<string, Outcome | null>(memory.onceStarts);
   if (result?.interruption === 'never-began') starts.delete(intent.fingerprint);
   else starts.set(intent.fingerprint, result?.outcome ?? null);
-  return { onceStarts: starts };
+  return { ...memory, onceStarts: starts };
 }
 
 /** Compaction wrote it after the runs that it names; whatever the fold counted from those alone is replaced. */

@@ -1,4 +1,5 @@
 /** The bytes of a journal, checked and folded. A torn end is normal after a crash; damage before the end is not. */
+import { isAscii } from 'node:buffer';
 import { PullyuError } from '../errors.ts';
 import { emptyState, foldRecord, type JournalState } from './fold.ts';
 import { JOURNAL_VERSION, parseLine, readHeader, readRecord } from './record.ts';
@@ -22,18 +23,22 @@ export function parseJournal(bytes: Buffer, file: string): ParsedJournal {
   let state = emptyState();
   let baseBytes = 0;
   let offset = 0;
-  for (let line = 1; offset < bytes.length; line++) {
-    const newline = bytes.indexOf(NEWLINE, offset);
-    const value = newline === -1 ? null : parseLine(bytes.subarray(offset, newline));
+  // Nearly always: then each byte is one character, and lines are cut out without being copied.
+  const text = isAscii(bytes) ? bytes.toString('latin1') : null;
+  for (let number = 1; offset < bytes.length; number++) {
+    const newline = text?.indexOf('\n', offset) ?? bytes.indexOf(NEWLINE, offset);
+    const line =
+      newline === -1 ? null : (text?.slice(offset, newline) ?? bytes.toString('utf8', offset, newline));
+    const value = line === null ? null : parseLine(line);
     if (value === null) {
       if (isTorn(bytes, newline)) break;
-      throw damaged(file, line, offset, 'expected a whole record, found one with a wrong checksum');
+      throw damaged(file, number, offset, 'expected a whole record, found one with a wrong checksum');
     }
-    if (line === 1) {
+    if (number === 1) {
       baseBytes = checkHeader(value, file).baseBytes;
     } else {
       const record = readRecord(value);
-      if (typeof record === 'string') throw damaged(file, line, offset, record);
+      if (typeof record === 'string') throw damaged(file, number, offset, record);
       state = foldRecord(state, record);
     }
     offset = newline + 1;

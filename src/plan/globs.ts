@@ -37,9 +37,11 @@ function filesNamedBy(argv: Argv): string[] {
 }
 
 function isRelativePath(word: string): boolean {
-  if (word === '' || word.startsWith('/') || word.startsWith('-')) return false;
-  return word.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+  return !word.startsWith('-') && !NO_NAME.test(word);
 }
+
+/** A part of a path that is empty, `.` or `..`; an empty first one is what an absolute path begins with. */
+const NO_NAME = /(?:^|\/)\.{0,2}(?:\/|$)/;
 
 /** A later word of a command, such as the script in `[python3, apps/deploy.py]`: `restart` or `key=value` is none. */
 function looksLikeFile(word: string): boolean {

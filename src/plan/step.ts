@@ -16,13 +16,22 @@ export interface Moment {
 export type StepBody = Omit<Step, 'due' | 'reason' | 'sentence' | 'notBefore'>;
 
 export function makeStep(body: StepBody, verdict: Verdict, moment: Moment): Step {
-  const { says, ...rest } = moment.pause === null ? verdict : underPause(verdict, moment.pause);
+  const decided = moment.pause === null ? verdict : underPause(verdict, moment.pause);
+  // Field by field: there may be a thousand steps, and a spread costs as much as the decision.
   return {
-    ...body,
-    due: rest.due,
-    reason: rest.reason,
-    sentence: `${printable(body.action, 80)}: ${says}.`,
-    notBefore: rest.due ? moment.now : rest.notBefore,
+    repo: body.repo,
+    action: body.action,
+    due: decided.due,
+    reason: decided.reason,
+    sentence: `${printable(body.action, 80)}: ${decided.says}.`,
+    purpose: body.purpose,
+    commit: body.commit,
+    fingerprint: body.fingerprint,
+    parts: body.parts,
+    attempt: body.attempt,
+    notBefore: decided.due ? moment.now : decided.notBefore,
+    definition: body.definition,
+    undo: body.undo,
   };
 }
 
