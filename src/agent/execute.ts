@@ -3,6 +3,7 @@
  * pause or an end of the agent leave the rest for the next look.
  */
 import { join } from 'node:path';
+import { defaultRunLimits } from '../config/limits.ts';
 import { PullyuError } from '../errors.ts';
 import { TroubleError } from '../git/stderr.ts';
 import { type ActionKey, actionKey } from '../model/action.ts';
@@ -282,6 +283,7 @@ async function specOf(
     stateFolder: join(repoPaths(context.paths.state, step.repo).actionState, step.action),
     runFolder: join(context.paths.state, 'runs', intent.id),
     limits: view.config.limits,
+    uses: { action: step.definition?.limits, host: view.config.limits.run, default: defaultRunLimits },
     rosterFile: join(context.paths.state, 'roster.json'),
     root: context.paths.root,
   };

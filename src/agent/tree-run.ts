@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { defaultRunLimits } from '../config/limits.ts';
 import { PullyuError } from '../errors.ts';
 import { createCommitReader } from '../git/commit-reader.ts';
 import { type Snapshot, takeSnapshot } from '../git/snapshot.ts';
@@ -14,6 +15,8 @@ import type { RepoConfig } from '../model/repo.ts';
 import type { RunResult } from '../model/run.ts';
 import { fingerprintOf } from '../plan/fingerprint.ts';
 import { contentGlobs } from '../plan/globs.ts';
+import { readGroups, removeGroups } from '../runner/control-groups.ts';
+import { runFiles } from '../runner/run-files.ts';
 import { isStarted, type RunSpec, type StartedRun } from '../runner/spec.ts';
 import { startRun } from '../runner/start.ts';
 import { runOnTerminal } from '../runner/terminal.ts';
@@ -140,6 +143,7 @@ async function prepare(snapshot: Snapshot, o: TreeRunOptions): Promise<{ spec: R
     stateFolder: join(repoPaths(paths.state, repo.name).actionState, action.name),
     runFolder: join(paths.state, 'runs', id),
     limits: config.limits,
+    uses: { action: action.limits, host: config.limits.run, default: defaultRunLimits },
     rosterFile: join(paths.state, 'roster.json'),
     root: paths.root,
   };
@@ -153,7 +157,8 @@ async function runAsAgent(spec: RunSpec, o: TreeRunOptions): Promise<RunResult> 
     o.onRun(run);
     return await run.done;
   } finally {
-    rmSync(spec.runFolder, { recursive: true, force: true });
+    if (removeGroups(readGroups(runFiles(spec.runFolder).groups, spec.intent.id)))
+      rmSync(spec.runFolder, { recursive: true, force: true });
   }
 }
 

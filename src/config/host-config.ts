@@ -8,6 +8,7 @@ import { CLASSIC, NODEWORK } from './convention.ts';
 import { parseDuration } from './duration.ts';
 import { type HostValues, hostSchema } from './host-schema.ts';
 import { type Problem, problemsError } from './problem.ts';
+import { decideRunLimits } from './schema-parts.ts';
 import { parseSize } from './size.ts';
 import { decideStatus } from './status-schema.ts';
 import { parseTrack } from './track.ts';
@@ -160,6 +161,7 @@ export function decideConvention(value: RepoValues['convention']): ConventionSet
 }
 
 function decideLimits(values: HostValues['limits']): Limits {
+  const run = decideRunLimits(values);
   return {
     freeSpaceMinBytes: parseSize(values.freeSpaceMin)!,
     fetchMaxBytes: parseSize(values.fetchMax)!,
@@ -171,5 +173,6 @@ function decideLimits(values: HostValues['limits']): Limits {
     probeTimeoutMs: parseDuration(values.probeTimeout)!,
     fetchStallMs: parseDuration(values.fetchStall)!,
     fetchTimeoutMs: parseDuration(values.fetchTimeout)!,
+    ...(run === undefined ? {} : { run }),
   };
 }

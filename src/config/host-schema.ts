@@ -1,7 +1,7 @@
 /** host.yaml: the one description of its keys. The parser, the JSON Schema and the reference page are made from it. */
 import * as v from 'valibot';
 import { formatDuration } from './duration.ts';
-import { defaultLimits } from './limits.ts';
+import { defaultLimits, defaultRunLimits } from './limits.ts';
 import { whatIsWrongWithProxy, whatIsWrongWithRemote } from './remote.ts';
 import {
   asWritten,
@@ -15,6 +15,7 @@ import {
   line,
   name,
   namedMap,
+  runLimitEntries,
   size,
 } from './schema-parts.ts';
 import { formatSize } from './size.ts';
@@ -206,6 +207,14 @@ const repo = closed(
   'a mapping with remotes',
 );
 
+/** The same keys as in an action, for every action that does not say it itself. */
+const hostRunLimits = runLimitEntries({
+  memory: `Memory of a run with everything that it started, where the action says nothing itself: a size, a share of the machine such as 50%, or none. Absent: ${defaultRunLimits.memory}. Swap is not counted.`,
+  processes: `Processes and threads of a run at one time, where the action says nothing itself: a number, a share of what the machine can have, or none. Absent: ${defaultRunLimits.processes}.`,
+  files:
+    'Open files of each process of a run, where the action says nothing itself: a number, or none. Absent: as many as the system gives.',
+});
+
 const limits = closed(
   {
     freeSpaceMin: v.optional(
@@ -257,6 +266,7 @@ const limits = closed(
       ),
       formatDuration(defaultLimits.fetchTimeoutMs),
     ),
+    ...hostRunLimits,
   },
   'a mapping of limits',
 );

@@ -1,5 +1,5 @@
 /** What is taken when nothing is written. */
-import type { RetryPolicy } from '../model/action.ts';
+import type { RetryPolicy, RunLimits } from '../model/action.ts';
 import type { Limits } from '../model/host.ts';
 
 const MiB = 2 ** 20;
@@ -17,6 +17,9 @@ export const defaultLimits: Limits = {
   fetchStallMs: 60_000,
   fetchTimeoutMs: 600_000,
 };
+
+/** systemd's own for processes; for memory so much that a run alone cannot take the whole machine. */
+export const defaultRunLimits: Required<RunLimits> = { memory: '90%', processes: '15%', files: null };
 
 export const defaultRetry: RetryPolicy = { delayMs: 10_000, delayMaxMs: 600_000, attempts: 8 };
 

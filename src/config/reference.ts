@@ -22,7 +22,7 @@ interface Page {
 const MADE = '<!-- Made from the schemas in src/config by `node scripts/docs.mjs`. -->';
 
 const UNITS = `Durations are a whole number and a unit: \`500ms\`, \`60s\`, \`10m\`, \`2h\`, \`1d\`. Sizes are a whole number and a unit of 1024:
-\`512 KiB\`, \`100 MiB\`, \`8 GiB\`. Numbers and booleans that stand for a text (a label, a variable, a branch) are taken as they are
+\`512 KiB\`, \`100 MiB\`, \`8 GiB\`, or \`512K\`, \`100M\`, \`8G\`. Numbers and booleans that stand for a text (a label, a variable, a branch) are taken as they are
 written: \`version: 1.10\` is the text \`1.10\`. A key that is not listed here is an error, and so is a key that is written twice.`;
 
 const HOST_PAGE: Page = {

@@ -143,7 +143,7 @@ test.each<[string, string[]]>([
   [
     action('health: {run: x}'),
     [
-      '4:5: actions.a: unknown key "health"; expected one of run, hosts, paths, on, check, timeout, user, env, after, kind, catchUp, undo, retry',
+      '4:5: actions.a: unknown key "health"; expected one of run, hosts, paths, on, check, timeout, user, env, after, kind, catchUp, undo, retry, limits',
     ],
   ],
   [action('timeout: 0s'), ['4:14: actions.a.timeout: expected a duration from 100ms to 7d, found "0s"']],
@@ -324,4 +324,25 @@ test('whatever the values, there is an answer or the one error', () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test('limits are taken as they are written: sizes as in units of systemd, shares, none', () => {
+  const limits = (text: string) =>
+    parseRepoConfig(`actions:\n  a:\n    run: x.sh\n${text}`, { repo: 'it' })[0]?.limits;
+  expect(limits('')).toBeUndefined();
+  expect(limits('    limits: {memory: 1G, processes: 500, files: 4096}')).toEqual({
+    memory: 2 ** 30,
+    processes: 500,
+    files: 4096,
+  });
+  expect(limits('    limits: {memory: 50%, processes: none}')).toEqual({ memory: '50%', processes: null });
+});
+
+test.each([
+  ['{memory: 1.5G}', 'a size such as 512M or 1 GiB, a share of the machine such as 50%, or none'],
+  ['{memory: 101%}', 'a size such as 512M or 1 GiB, a share of the machine such as 50%, or none'],
+  ['{processes: 2}', 'a whole number from 10'],
+  ['{files: many}', 'a whole number from 16, or none'],
+])('limits: %s says what is wrong', (text, expected) => {
+  expect(problems(`actions:\n  a:\n    run: x.sh\n    limits: ${text}\n`).join()).toContain(expected);
 });

@@ -7,6 +7,7 @@ import { parseDuration } from './duration.ts';
 import { defaultRetry } from './limits.ts';
 import { type Problem, problemsError } from './problem.ts';
 import { type ActionValues, repoSchema } from './repo-schema.ts';
+import { decideRunLimits } from './schema-parts.ts';
 import { folderGlob, withoutDot } from './tree-path.ts';
 import type { YamlText } from './yaml-text.ts';
 
@@ -62,6 +63,7 @@ export function checkRepoConfig(text: string | Uint8Array, repo: string): Checke
 function decideAction(repo: string, name: string, values: ActionValues): Action {
   const run = decideCommand(values.run);
   const delayMs = parseDuration(values.retry.delay)!;
+  const limits = decideRunLimits(values.limits);
   return {
     repo,
     name,
@@ -89,6 +91,7 @@ function decideAction(repo: string, name: string, values: ActionValues): Action 
           : parseDuration(values.retry.max)!,
       attempts: values.retry.attempts,
     },
+    ...(limits === undefined ? {} : { limits }),
   };
 }
 

@@ -3,7 +3,17 @@ import { Cron } from 'croner';
 import * as v from 'valibot';
 import { formatDuration } from './duration.ts';
 import { defaultRetry, defaultTimeoutMs } from './limits.ts';
-import { asWritten, closed, count, duration, labelKey, labelValue, name, namedMap } from './schema-parts.ts';
+import {
+  asWritten,
+  closed,
+  count,
+  duration,
+  labelKey,
+  labelValue,
+  name,
+  namedMap,
+  runLimitEntries,
+} from './schema-parts.ts';
 import { whatIsWrongWithGlob, whatIsWrongWithPath } from './tree-path.ts';
 
 const DAY = 86_400_000;
@@ -241,6 +251,24 @@ const action = closed(
       v.pipe(command, v.description('Run when a host that did it is no longer among its hosts.')),
     ),
     retry: v.optional(v.pipe(retry, v.description('What happens after a failure.')), {}),
+    limits: v.optional(
+      v.pipe(
+        closed(
+          runLimitEntries({
+            memory:
+              'Memory of a run with everything that it started: a size, a share of the machine such as 50%, or none. Above it the kernel ends processes of the run. Swap is not counted.',
+            processes:
+              'Processes and threads of a run at one time: a number, a share of what the machine can have such as 15%, or none. Above it the run can start no more.',
+            files: 'Open files of each process of a run: a number, or none.',
+          }),
+          'a mapping with memory, processes and files',
+        ),
+        v.description(
+          'What a run may use of the machine. What is not said here is as `limits` of host.yaml has it. A host that cannot keep a limit which is written here refuses to run the action.',
+        ),
+        v.examples([{ memory: '1G', processes: 500, files: 4096 }]),
+      ),
+    ),
   },
   'a mapping with run',
 );

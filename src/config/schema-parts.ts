@@ -3,6 +3,7 @@
  * itself (", found ").
  */
 import * as v from 'valibot';
+import type { RunLimits } from '../model/action.ts';
 import { DURATION, formatDuration, parseDuration } from './duration.ts';
 import { isToken } from './shown.ts';
 import { parseSize, SIZE } from './size.ts';
@@ -110,6 +111,58 @@ export function count(min: number, max: number) {
     v.minValue(min, expected),
     v.maxValue(max, expected),
   );
+}
+
+const SHARE = /^(?:none|(?:[1-9]\d?|100)%)$/;
+const MEMORY = new RegExp(`${SHARE.source}|${SIZE.source}`);
+
+/** `limits` of an action, or of every action of a host. @param about What the descriptions say. */
+export function runLimitEntries(about: Readonly<Record<'memory' | 'processes' | 'files', string>>) {
+  const memory = 'a size such as 512M or 1 GiB, a share of the machine such as 50%, or none';
+  const processes = 'a whole number from 10, a share of what the machine can have such as 15%, or none';
+  const files = 'a whole number from 16, or none';
+  return {
+    memory: v.optional(
+      v.pipe(
+        v.string(memory),
+        v.regex(MEMORY, memory),
+        v.check((text) => parseSize(text) !== 0, memory),
+        v.description(about.memory),
+      ),
+    ),
+    processes: v.optional(
+      v.pipe(
+        v.union([count(10, 4_194_304), v.pipe(v.string(processes), v.regex(SHARE, processes))], processes),
+        v.description(about.processes),
+      ),
+    ),
+    files: v.optional(
+      v.pipe(v.union([count(16, 1_048_576), v.literal('none', files)], files), v.description(about.files)),
+    ),
+  };
+}
+
+interface RunLimitValues {
+  readonly memory?: string | undefined;
+  readonly processes?: string | number | undefined;
+  readonly files?: string | number | undefined;
+}
+
+/** undefined when nothing is said. */
+export function decideRunLimits(values: RunLimitValues | undefined): RunLimits | undefined {
+  const said = Object.entries({
+    memory: values?.memory,
+    processes: values?.processes,
+    files: values?.files,
+  }).filter(([, value]) => value !== undefined);
+  if (said.length === 0) return undefined;
+  return Object.fromEntries(said.map(([key, value]) => [key, decideAmount(value!)])) as RunLimits;
+}
+
+function decideAmount(value: string | number): RunLimits['memory'] {
+  if (value === 'none') return null;
+  if (typeof value === 'number') return value;
+  return parseSize(value) ?? (value as `${number}%`);
 }
 
 export const flag = v.boolean('true or false');

@@ -1,12 +1,15 @@
 /** Sizes as people write them: a whole number and a unit of 1024. */
 const UNIT_BYTES = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const;
 
-export const SIZE = /^(\d{1,9}) ?(B|KiB|MiB|GiB|TiB)$/;
+/** `1G` is what units of systemd say for `1 GiB`. */
+export const SIZE = /^(\d{1,9}) ?(B|[KMGT]|KiB|MiB|GiB|TiB)$/;
 
 /** `100 MiB` is 104857600. null when it is no size. */
 export function parseSize(text: string): number | null {
   const match = SIZE.exec(text);
-  return match === null ? null : Number(match[1]) * UNIT_BYTES[match[2] as keyof typeof UNIT_BYTES];
+  if (match === null) return null;
+  const unit = match[2]!.length === 1 && match[2] !== 'B' ? `${match[2]}iB` : match[2];
+  return Number(match[1]) * UNIT_BYTES[unit as keyof typeof UNIT_BYTES];
 }
 
 /** The largest unit that gives a whole number. */

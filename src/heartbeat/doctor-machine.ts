@@ -31,6 +31,12 @@ export interface MachineFacts {
   readonly freeBytesNeeded: number;
   /** null: the file system does not count them. */
   readonly freeInodes: number | null;
+  /** Which limits of runs can be kept; and which keys of host.yaml ask for. */
+  readonly limits: {
+    readonly memory: boolean;
+    readonly processes: boolean;
+    readonly asked: readonly ('memory' | 'processes')[];
+  };
   /** Files that hold secrets, and their modes. */
   readonly secrets: readonly { readonly path: string; readonly mode: number | null }[];
 }
@@ -50,6 +56,7 @@ export function judgeMachine(facts: MachineFacts): Finding[] {
     ...facts.folders.map((folder) => judgeFolder(folder, facts.uid)),
     ...facts.secrets.flatMap(judgeSecret),
     ...judgeSpace(facts),
+    judgeLimits(facts.limits),
   ];
 }
 
@@ -152,6 +159,19 @@ function judgeSecret({ path, mode }: MachineFacts['secrets'][number]): Finding[]
       hint: `chmod 600 ${path}`,
     }),
   ];
+}
+
+/** Without them everything works, so it is a warning only where somebody asked for a limit. */
+function judgeLimits({ memory, processes, asked }: MachineFacts['limits']): Finding {
+  if (memory && processes) return good('limits of runs', 'memory and processes, by control groups');
+  const missing = [memory ? null : 'memory', processes ? null : 'processes'].filter((one) => one !== null);
+  const found = `no control groups for ${missing.join(' and ')}: a run may use all there is`;
+  if (!asked.some((key) => missing.includes(key))) return good('limits of runs', found);
+  return bad('warn', 'limits of runs', {
+    found,
+    expected: 'the limits that host.yaml asks for',
+    hint: 'let a systemd of the machine run the agent, or give its container a cgroup hierarchy that it can write',
+  });
 }
 
 function judgeSpace(facts: MachineFacts): Finding[] {

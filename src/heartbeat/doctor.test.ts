@@ -27,6 +27,7 @@ const machine: MachineFacts = {
   freeBytes: 10 * 1024 ** 3,
   freeBytesNeeded: 256 * 1024 ** 2,
   freeInodes: 1_000_000,
+  limits: { memory: true, processes: true, asked: [] },
   secrets: [],
 };
 const host: HostFacts = {
@@ -101,6 +102,7 @@ test('a healthy host has nothing to complain about, and every check is named', (
     'rights of config: /etc/pullyu (755)',
     'rights of state: /var/lib/pullyu (711)',
     'space: 10 GiB free',
+    'limits of runs: memory and processes, by control groups',
     'host.yaml: web-17 follows 1 repo',
     'journal: 3 runs',
     'lock: held by agent (process 7)',
@@ -286,5 +288,13 @@ test('ages and sizes are short', () => {
     '1.5 KiB',
     '20 MiB',
     '3072 TiB',
+  ]);
+});
+
+test('limits that cannot be kept are a warning only where host.yaml asks for them', () => {
+  const limits = { memory: false, processes: true, asked: [] };
+  expect(complaints({ machine: { limits } })).toEqual([]);
+  expect(complaints({ machine: { limits: { ...limits, asked: ['memory'] } } })).toEqual([
+    'warn limits of runs: no control groups for memory: a run may use all there is -> let a systemd of the machine run the agent, or give its container a cgroup hierarchy that it can write',
   ]);
 });

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { parseRemoteUrl } from '../git/remote-url.ts';
 import { readGitVersion } from '../git/version.ts';
 import type { HostConfig } from '../model/host.ts';
+import { findGroupHome, homeFacts, unitControllers } from '../runner/control-groups.ts';
 import type { Paths } from '../system/paths.ts';
 import type { FolderFacts, MachineFacts } from './doctor-machine.ts';
 import { findProgram } from './machine.ts';
@@ -40,8 +41,22 @@ export async function readMachineFacts(o: MachineFactsOptions): Promise<MachineF
     freeBytes: space?.bytes ?? null,
     freeBytesNeeded: config?.limits.freeSpaceMinBytes ?? FREE_SPACE_DEFAULT,
     freeInodes: space?.inodes ?? null,
+    limits: { ...limitMeans(o.uid), asked: askedLimits(config) },
     secrets: secretFiles(config).map((path) => ({ path, mode: modeOf(path) })),
   };
+}
+
+/** As root under systemd, runs are units. */
+function limitMeans(uid: number): Pick<MachineFacts['limits'], 'memory' | 'processes'> {
+  const facts = homeFacts();
+  if (uid === 0 && facts.systemdIsInit) return unitControllers();
+  const home = findGroupHome(facts);
+  return { memory: home.memory !== null, processes: home.processes !== null };
+}
+
+function askedLimits(config: HostConfig | null): MachineFacts['limits']['asked'] {
+  const run = config?.limits.run ?? {};
+  return (['memory', 'processes'] as const).filter((key) => run[key] !== undefined && run[key] !== null);
 }
 
 function isSsh(remote: string): boolean {

@@ -19,6 +19,19 @@ export interface RetryPolicy {
   readonly attempts: number;
 }
 
+/** A number, or a share of what the machine has. */
+export type Amount = number | `${number}%`;
+
+/** What one run, with everything that it started, may use. null: as much as there is. A key that is absent: nothing is said about it. */
+export interface RunLimits {
+  /** Bytes. */
+  readonly memory?: Amount | null;
+  /** Processes and threads at one time. */
+  readonly processes?: Amount | null;
+  /** Open files of each process. */
+  readonly files?: number | null;
+}
+
 /** A command: `[0]` is a path in the tree when a file is there, else a program on the PATH. Never empty. */
 export type Argv = readonly string[];
 
@@ -41,6 +54,8 @@ export interface Action {
   readonly catchUp: 'latest' | 'each';
   readonly undo: Argv | null;
   readonly retry: RetryPolicy;
+  /** Asked for by the action itself: a host that cannot keep them refuses the run. Absent: none. */
+  readonly limits?: RunLimits;
 }
 
 /** `repo/name`: the key of an action on a host. */

@@ -1,3 +1,4 @@
+import type { RunLimits } from './action.ts';
 import type { HostId } from './ids.ts';
 import type { Labels } from './labels.ts';
 import type { AccessSettings, RepoConfig } from './repo.ts';
@@ -71,4 +72,6 @@ export interface Limits {
   readonly fetchStallMs: number;
   /** A fetch that is no first clone is ended after this long in any case. */
   readonly fetchTimeoutMs: number;
+  /** Of every action that says nothing itself. What is absent here too: `defaultRunLimits`. */
+  readonly run?: RunLimits;
 }

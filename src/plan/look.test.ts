@@ -70,8 +70,14 @@ test('changed content, definition and labels are told apart', () => {
   ]);
 });
 
-test('a longer timeout, another retry policy or other triggers re-run nothing', () => {
-  const changed = { ...shop, timeoutMs: 1, retry: { ...shop.retry, attempts: 9 }, undo: ['undo.sh'] };
+test('a longer timeout, other limits, another retry policy or other triggers re-run nothing', () => {
+  const changed = {
+    ...shop,
+    timeoutMs: 1,
+    limits: { memory: 1 },
+    retry: { ...shop.retry, attempts: 9 },
+    undo: ['undo.sh'],
+  };
   expect(plan([changed], { memory: [succeeded(shop)] }).steps[0]?.reason).toBe('current');
 });
 

@@ -4,7 +4,9 @@ import { dirname, join } from 'node:path';
 import type { Argv } from '../model/action.ts';
 import type { RunId } from '../model/ids.ts';
 import type { RunResult } from '../model/run.ts';
+import { readGroups, removeGroups } from './control-groups.ts';
 import { outputTail } from './output.ts';
+import { runFiles } from './run-files.ts';
 import { isStarted, type RunSpec, type StartedRun } from './spec.ts';
 import { type RunnerOptions, startRun } from './start.ts';
 
@@ -41,7 +43,9 @@ export async function runCheck(
   );
   const result = isStarted(run) ? await waitFor(run, options.signal) : run;
   const tail = isStarted(run) ? outputTail(run.outputFile, TAIL_BYTES) : '';
-  rmSync(runFolder, { recursive: true, force: true });
+  // Else `tidyRuns` ends what the check has left, then removes both.
+  if (removeGroups(readGroups(runFiles(runFolder).groups, id)))
+    rmSync(runFolder, { recursive: true, force: true });
   return { ...answerOf(result), tail };
 }
 

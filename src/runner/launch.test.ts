@@ -57,9 +57,9 @@ test('the service manager is asked for a unit outside ours, which leaves daemons
 
 test('the command runs in a session of its own, and as another user when one is wanted', () => {
   const shop = { name: 'shop', uid: 1001, gid: 33, home: '/srv', shell: '/bin/sh' };
-  const tools = { setsid: '/usr/bin/setsid', setpriv: '/usr/bin/setpriv' };
+  const tools = { setsid: '/usr/bin/setsid', setpriv: '/usr/bin/setpriv', prlimit: null };
   expect(wrapCommand(['/tree/run', 'a'], null, tools)).toEqual(['/usr/bin/setsid', '/tree/run', 'a']);
-  expect(wrapCommand(['/tree/run'], null, { ...tools, setsid: null })).toEqual(['/tree/run']);
+  expect(wrapCommand(['/tree/run'], null, { ...tools, setsid: null, prlimit: null })).toEqual(['/tree/run']);
   expect(wrapCommand(['/tree/run'], shop, tools).join(' ')).toBe(
     '/usr/bin/setsid /usr/bin/setpriv --reuid=1001 --regid=33 --init-groups -- /tree/run',
   );

@@ -45,21 +45,35 @@ export const shimPath = fileURLToPath(new URL('./shim.sh', import.meta.url));
 export interface Tools {
   readonly setsid: string | null;
   readonly setpriv: string | null;
+  readonly prlimit: string | null;
 }
 
 let tools: Tools | undefined;
 
 export function findTools(): Tools {
-  tools ??= { setsid: findProgram('setsid', DEFAULT_PATH), setpriv: findProgram('setpriv', DEFAULT_PATH) };
+  tools ??= {
+    setsid: findProgram('setsid', DEFAULT_PATH),
+    setpriv: findProgram('setpriv', DEFAULT_PATH),
+    prlimit: findProgram('prlimit', DEFAULT_PATH),
+  };
   return tools;
 }
 
 /**
  * The command as the shim executes it: in a session of its own (so that `kill 0` in a script meets the script and its
- * children, not the shim), then as another user when one is wanted.
+ * children, not the shim), with the resource limits that prlimit sets, then as another user when one is wanted.
  */
-export function wrapCommand(argv: readonly string[], switchTo: Account | null, found: Tools): string[] {
+export function wrapCommand(
+  argv: readonly string[],
+  switchTo: Account | null,
+  found: Tools,
+  rlimits: readonly string[] = [],
+): string[] {
   const session = found.setsid === null ? [] : [found.setsid];
+  if (rlimits.length > 0) {
+    if (found.prlimit === null) throw new TypeError('wrapCommand: prlimit is missing');
+    session.push(found.prlimit, ...rlimits, '--');
+  }
   if (switchTo === null) return [...session, ...argv];
   if (found.setpriv === null) throw new TypeError('wrapCommand: setpriv is missing');
   const user = [`--reuid=${switchTo.uid}`, `--regid=${switchTo.gid}`, '--init-groups', '--'];
@@ -72,6 +86,8 @@ export interface ShimCall {
   readonly tree: string;
   /** Wrapped. */
   readonly command: readonly string[];
+  /** Of the unit; null: none. Absent: none. */
+  readonly limits?: { readonly memory: number | null; readonly processes: number | null };
 }
 
 /** @param environment `given`: the shim's own is that of the action; `file`: it reads RUN_FOLDER/environment. */
@@ -98,12 +114,23 @@ export function systemdArgv(call: ShimCall, shim: string = shimPath): string[] {
     '--property=TimeoutStopSec=30',
     // The service manager's default ignores it, and `yes | head` would complain.
     '--property=IgnoreSIGPIPE=no',
+    ...limitProperties(call.limits),
     '--property=StandardInput=null',
     '--property=StandardOutput=null',
     '--property=StandardError=null',
     '--',
     // The service manager replaces $NAME in arguments; $$ is a dollar.
     ...command.map((word) => word.replaceAll('$', '$$$$')),
+  ];
+}
+
+/** The service manager knows both kinds of control groups. Above nothing its own default would be taken. */
+function limitProperties(limits: ShimCall['limits']): string[] {
+  if (limits === undefined) return [];
+  const { memory, processes } = limits;
+  return [
+    ...(memory === null ? [] : [`--property=MemoryMax=${memory}`]),
+    `--property=TasksMax=${processes ?? 'infinity'}`,
   ];
 }
 

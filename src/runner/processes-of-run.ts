@@ -2,15 +2,21 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { RunId } from '../model/ids.ts';
 import { isAlive, type ProcessIdentity, processesMarked, readProcessStat } from '../system/processes.ts';
+import { pidsInGroups, readGroups } from './control-groups.ts';
 import { RUN_MARK } from './environment.ts';
 import type { RunProcesses } from './run-files.ts';
 
 /**
  * Three nets, because each has a hole: the mark in the environment (a process may start another with an empty one), the
  * sessions of shim and action (`setsid` leaves them), and descent (a double fork loses it). In a unit of its own there is a
- * fourth without a hole: the control group. Neither the shim nor ourselves are among them.
+ * fourth without a hole: the control group; and so in the groups that the file `groups` names. Neither the shim nor ourselves are among them.
  */
-export function processesOfRun(id: RunId, known: RunProcesses, inUnit: boolean): ProcessIdentity[] {
+export function processesOfRun(
+  id: RunId,
+  known: RunProcesses,
+  inUnit: boolean,
+  groupsFile: string,
+): ProcessIdentity[] {
   const found = new Map<number, ProcessIdentity>();
   const add = (process: ProcessIdentity) => found.set(process.pid, process);
   for (const marked of processesMarked(RUN_MARK, id)) add(marked);
@@ -25,9 +31,15 @@ export function processesOfRun(id: RunId, known: RunProcesses, inUnit: boolean):
     size = descent.size;
     for (const stat of stats.values()) if (descent.has(stat.parent)) descent.add(stat.pid);
   }
+  const grouped = new Set(pidsInGroups(readGroups(groupsFile, id)));
   const unit = unitName(id);
   for (const stat of stats.values()) {
-    if (sessions.has(stat.session) || descent.has(stat.pid) || (inUnit && isInUnit(stat.pid, unit)))
+    if (
+      sessions.has(stat.session) ||
+      descent.has(stat.pid) ||
+      grouped.has(stat.pid) ||
+      (inUnit && isInUnit(stat.pid, unit))
+    )
       add(stat);
   }
 

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import type { Limits } from '../model/host.ts';
 import type { RunIntent, RunResult } from '../model/run.ts';
 import { systemClock } from '../system/clock.ts';
+import { readGroups, readLimitsHit, removeGroups } from './control-groups.ts';
 import { boundOutput } from './output.ts';
 import { interruptedResult, resultOfExit } from './result.ts';
 import {
@@ -13,6 +14,7 @@ import {
   readRunProcesses,
   runFiles,
 } from './run-files.ts';
+import { NO_LIMITS, withLimitsHit } from './run-limits.ts';
 import type { StartedRun } from './spec.ts';
 import { GRACE_MS, type RunnerOptions } from './start.ts';
 import { watchRun } from './watch.ts';
@@ -39,10 +41,17 @@ export function resumeRun(intent: RunIntent, options: ResumeOptions): StartedRun
   // Being ended, and of this boot: some of it may be alive, so that has to be gone on with.
   if (code !== null && begun?.action && !(sameBoot && ending !== null)) {
     boundOutput(files.output, options.limits.outputMaxBytes);
-    return resultOfExit(intent, code, ending, statSync(files.result).mtimeMs);
+    const groups = readGroups(files.groups, intent.id);
+    const result = resultOfExit(intent, code, ending, statSync(files.result).mtimeMs);
+    const inForce = readRunFile(files.spec)?.limits ?? NO_LIMITS;
+    const named = withLimitsHit(result, readLimitsHit(groups, files.limitsHit), inForce);
+    // What goes on in them is met by `tidyRuns`.
+    removeGroups(groups);
+    return named;
   }
   if (!sameBoot) return interruptedResult(intent, 'reboot', clock.now());
   if (!begun?.shim && claimNeverBegan(files.process)) {
+    removeGroups(readGroups(files.groups, intent.id));
     return interruptedResult(intent, 'never-began', clock.now());
   }
   const file = readRunFile(files.spec);
@@ -55,6 +64,7 @@ export function resumeRun(intent: RunIntent, options: ResumeOptions): StartedRun
     startedMonotonicMs:
       file?.startedMonotonicMs ?? clock.monotonic() - Math.max(0, clock.now() - intent.startedAt),
     graceMs: options.graceMs ?? GRACE_MS,
+    inForce: file?.limits ?? NO_LIMITS,
     inUnit: file?.launcher === 'systemd',
     child: null,
     starter: null,

@@ -5,6 +5,7 @@ import { errnoOf } from '../errors.ts';
 import type { RunId } from '../model/ids.ts';
 import { makeFolder, readFileOrNull } from '../system/files.ts';
 import type { ProcessIdentity } from '../system/processes.ts';
+import type { LimitsInForce } from './run-limits.ts';
 import type { EndReason } from './spec.ts';
 
 export interface RunFiles {
@@ -20,6 +21,10 @@ export interface RunFiles {
   readonly resultRoom: string;
   /** Why the agent is ending the run; made before the first signal, so that a later agent knows the reason too. */
   readonly ending: string;
+  /** The control groups of the run, a path a line; see control-groups.ts. */
+  readonly groups: string;
+  /** By the shim when the action has ended: what the kernel counted in them, lines `oom_kill N` and `forks N`. */
+  readonly limitsHit: string;
   /** Only when a service manager starts the shim: its environment, removed at once. */
   readonly environment: string;
 }
@@ -33,6 +38,8 @@ export function runFiles(folder: string): RunFiles {
     result: join(folder, 'result'),
     resultRoom: join(folder, 'result.tmp'),
     ending: join(folder, 'ending'),
+    groups: join(folder, 'groups'),
+    limitsHit: join(folder, 'limits-hit'),
     environment: join(folder, 'environment'),
   };
 }
@@ -52,6 +59,8 @@ export interface RunFile {
   readonly startedMonotonicMs: number;
   readonly timeoutMs: number;
   readonly launcher: 'direct' | 'systemd';
+  /** Absent in the file of an older version. */
+  readonly limits?: LimitsInForce;
 }
 
 /** null when it is missing or torn. */

@@ -4,6 +4,7 @@ import type { Host, Limits } from '../model/host.ts';
 import type { CommitId } from '../model/ids.ts';
 import type { Labels } from '../model/labels.ts';
 import type { RunIntent, RunResult } from '../model/run.ts';
+import type { LimitSources } from './run-limits.ts';
 
 /** One run. The intent is in the journal already. All paths are absolute. */
 export interface RunSpec {
@@ -28,6 +29,8 @@ export interface RunSpec {
   /** Named for the run's id. Reserved before the intent was written (`reserveRunFolder`), else made here. */
   readonly runFolder: string;
   readonly limits: Pick<Limits, 'outputMaxBytes'>;
+  /** What it may use of the machine. Absent: no limits. */
+  readonly uses?: LimitSources;
   /** PULLYU_ROSTER; made with this host alone when it is missing. */
   readonly rosterFile: string;
   /** `--root` of the agent, for a `pullyu` that the script calls; null or absent without one. */

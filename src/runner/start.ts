@@ -10,7 +10,16 @@ import { type Clock, systemClock } from '../system/clock.ts';
 import { makeFolder, namedWriteError, writeFileAtomic } from '../system/files.ts';
 import { type Account, findAccount, ownAccount } from './account.ts';
 import { checkCommand } from './command.ts';
+import {
+  findGroupHome,
+  homeFacts,
+  machineSize,
+  makeGroups,
+  readGroups,
+  removeGroups,
+} from './control-groups.ts';
 import { actionEnvironment } from './environment.ts';
+import { noteOf, planLimits, readLimitMeans, refusalOf } from './keep-limits.ts';
 import {
   chooseLauncher,
   findTools,
@@ -26,6 +35,7 @@ import {
 } from './launch.ts';
 import { interruptedResult, refusedResult } from './result.ts';
 import { RESULT_ROOM, type RunFile, type RunFiles, reserveRunFolder, runFiles } from './run-files.ts';
+import { type DecidedLimits, decideRunLimits } from './run-limits.ts';
 import type { RunSpec, StartedRun } from './spec.ts';
 import { watchRun } from './watch.ts';
 
@@ -67,9 +77,26 @@ export function startRun(spec: RunSpec, options: RunnerOptions = {}): StartedRun
   if (!command.ok) return refuse(command.note);
 
   const launcher = options.launcher ?? chooseLauncher(launcherFacts());
+  const limits = limitsOf(spec);
+  const kept = planLimits(
+    limits,
+    readLimitMeans(launcher, {
+      isRoot: account.uid === 0,
+      isAgentRoot: own.uid === 0,
+      prlimit: tools.prlimit,
+    }),
+  );
+  const refusal = refusalOf(limits, kept.notKept);
+  if (refusal !== null) return refuse(refusal);
+  const inForce = {
+    memory: kept.memory,
+    processes: kept.processes,
+    notKept: noteOf(limits, kept.notKept),
+  };
+
   const startedMonotonicMs = clock.monotonic();
   try {
-    prepareFolder(spec, files, switchTo, { launcher, startedMonotonicMs });
+    prepareFolder(spec, files, switchTo, { launcher, startedMonotonicMs, limits: inForce });
     prepareStateFolder(spec.stateFolder, account);
     ensureRoster(spec);
     if (launcher === 'systemd') {
@@ -85,7 +112,8 @@ export function startRun(spec: RunSpec, options: RunnerOptions = {}): StartedRun
     id: intent.id,
     runFolder: spec.runFolder,
     tree: spec.tree,
-    command: wrapCommand(command.argv, switchTo, tools),
+    command: wrapCommand(command.argv, switchTo, tools, kept.rlimits),
+    ...(spec.uses === undefined ? {} : { limits: inForce }),
   };
   const watch = {
     intent,
@@ -94,8 +122,18 @@ export function startRun(spec: RunSpec, options: RunnerOptions = {}): StartedRun
     clock,
     startedMonotonicMs,
     graceMs: options.graceMs ?? GRACE_MS,
+    inForce,
   };
   if (launcher === 'direct') {
+    if (spec.uses !== undefined) {
+      const made = makeGroups(intent.id, files.groups, inForce, findGroupHome(homeFacts()));
+      const failed = (['memory', 'processes'] as const).filter((key) => inForce[key] !== null && !made[key]);
+      const late = refusalOf(limits, failed);
+      if (late !== null) {
+        removeGroups(readGroups(files.groups, intent.id));
+        return refuse(late);
+      }
+    }
     let child: ChildProcess;
     try {
       child = startShim(shimArgv(call, 'given'), environment);
@@ -108,6 +146,12 @@ export function startRun(spec: RunSpec, options: RunnerOptions = {}): StartedRun
   // Never by ourselves instead: in our sandbox the script would meet a read-only system and fail in the strangest ways.
   const starter = startStarter(systemdArgv(call), files.output);
   return watchRun({ ...watch, inUnit: true, child: null, starter });
+}
+
+function limitsOf({ uses }: RunSpec): DecidedLimits {
+  return uses === undefined
+    ? { memory: null, processes: null, files: null }
+    : decideRunLimits(uses, machineSize());
 }
 
 /** PULLYU_ROSTER is always there, with this host at least. */
@@ -125,7 +169,7 @@ function prepareFolder(
   spec: RunSpec,
   files: RunFiles,
   switchTo: Account | null,
-  more: Pick<RunFile, 'launcher' | 'startedMonotonicMs'>,
+  more: Pick<RunFile, 'launcher' | 'startedMonotonicMs' | 'limits'>,
 ): void {
   const { intent } = spec;
   if (!existsSync(spec.runFolder)) reserveRunFolder(spec.runFolder);

@@ -3,6 +3,7 @@
 import type { RunId } from '../model/ids.ts';
 import { delay } from '../system/clock.ts';
 import { signalProcess } from '../system/processes.ts';
+import { killGroups, readGroups } from './control-groups.ts';
 import { processesOfRun } from './processes-of-run.ts';
 import { readRunFile, readRunProcesses, runFiles } from './run-files.ts';
 
@@ -20,6 +21,7 @@ export async function terminateRun(runFolder: string, id: RunId): Promise<void> 
       id,
       readRunProcesses(files.process) ?? { shim: null, action: null },
       readRunFile(files.spec)?.launcher === 'systemd',
+      files.groups,
     );
   for (const process of living()) signalProcess(process, 'SIGTERM');
   for (let waited = 0; waited < GRACE_MS; waited += ASK_EVERY_MS) {
@@ -27,4 +29,6 @@ export async function terminateRun(runFolder: string, id: RunId): Promise<void> 
     await delay(ASK_EVERY_MS);
   }
   for (const process of living()) signalProcess(process, 'SIGKILL');
+  // Of a unit we are no part of, but its shim is.
+  if (readRunFile(files.spec)?.launcher === 'direct') killGroups(readGroups(files.groups, id));
 }

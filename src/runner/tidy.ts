@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { type ActionKey, actionKey } from '../model/action.ts';
 import type { Limits } from '../model/host.ts';
+import type { RunId } from '../model/ids.ts';
 import { processesMarked, signalProcess } from '../system/processes.ts';
+import { isFull, killGroups, readGroups, removeGroups } from './control-groups.ts';
 import { RUN_MARK } from './environment.ts';
 import { boundOutput } from './output.ts';
 import { readRunFile, runFiles } from './run-files.ts';
@@ -36,7 +38,11 @@ export function tidyRuns(runsFolder: string, options: TidyOptions): string[] {
     const path = join(runsFolder, name);
     const id = name.replace(/\.check$/, '');
     if (options.open.has(id)) continue;
+    const groups = readGroups(runFiles(path).groups, name as RunId);
     if (id !== name) endLeftovers(name);
+    if (id !== name || isFull(groups)) killGroups(groups);
+    // A daemon that the run left lives there, and by this folder the group is known.
+    if (!removeGroups(groups)) continue;
     const key = id === name ? (options.actionOf?.(name) ?? actionIn(path)) : null;
     const count = key === null ? 0 : (counts.get(key) ?? 0) + 1;
     if (key !== null) counts.set(key, count);
@@ -44,8 +50,7 @@ export function tidyRuns(runsFolder: string, options: TidyOptions): string[] {
       removed.push(name);
       continue;
     }
-    boundOutput(runFiles(path).output, options.limits.outputMaxBytes);
-    kept.push({ name, bytes: sizeOf(path) });
+    kept.push({ name, bytes: boundFolder(path, options.limits.outputMaxBytes) });
   }
   let sum = 0;
   for (const { name, bytes } of kept) {
@@ -75,11 +80,15 @@ function endLeftovers(check: string): void {
   for (const left of processesMarked(RUN_MARK, check)) signalProcess(left, 'SIGKILL');
 }
 
-/** Of the files directly in it; a run folder has no others. */
-function sizeOf(folder: string): number {
+const OUTPUT = runFiles('').output;
+
+/** @returns the bytes of the files directly in it, its output cut to its limit; a run folder has no others. */
+function boundFolder(folder: string, outputMaxBytes: number): number {
   let bytes = 0;
   for (const name of readdirSync(folder)) {
-    bytes += statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0;
+    const file = `${folder}/${name}`;
+    const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+    bytes += name === OUTPUT && size > outputMaxBytes ? boundOutput(file, outputMaxBytes) : size;
   }
   return bytes;
 }

@@ -7,6 +7,7 @@
  * begins  the shim is on its way: the file `process` is not there or not complete.
  * runs    left by: a result file; the deadline; `end`; the death of shim and action without a result.
  * ending  the file `ending` says why. Left when no process of the run is alive, or after a bound.
+ * clearing  it failed at one of its limits, or left so many processes behind that it is at its limit: they are ended.
  * over    `done` has the result. Daemons of a run that was not ended live on.
  *
  * All that it knows lies in files and in /proc, so that a later agent can take over at any point.
@@ -17,6 +18,14 @@ import type { Limits } from '../model/host.ts';
 import type { RunIntent, RunResult } from '../model/run.ts';
 import type { Clock } from '../system/clock.ts';
 import { isAlive, type ProcessIdentity, processesMarked, signalProcess } from '../system/processes.ts';
+import {
+  isFull,
+  killGroups,
+  pidsInGroups,
+  readGroups,
+  readLimitsHit,
+  removeGroups,
+} from './control-groups.ts';
 import { RUN_MARK } from './environment.ts';
 import { boundOutput, LIVE_SLACK, outputTail } from './output.ts';
 import { processesOfRun } from './processes-of-run.ts';
@@ -29,6 +38,7 @@ import {
   readExitCode,
   readRunProcesses,
 } from './run-files.ts';
+import { type LimitsInForce, withLimitsHit } from './run-limits.ts';
 import type { EndReason, StartedRun } from './spec.ts';
 
 export interface WatchOptions {
@@ -40,6 +50,8 @@ export interface WatchOptions {
   readonly startedMonotonicMs: number;
   /** From TERM to KILL. */
   readonly graceMs: number;
+  /** For the words about those that it met. */
+  readonly inForce: LimitsInForce;
   /** The service manager started it: it has a control group of its own. */
   readonly inUnit: boolean;
   /** The shim when it is our own child; null when it is somebody else's or of an earlier agent. */
@@ -55,6 +67,8 @@ const TICK_ENDING_MS = 100;
 const BEGIN_MS = 10_000;
 /** From the first KILL; what is left then hangs in the kernel. */
 const KILL_MS = 10_000;
+/** The same for what a run left in its control groups. */
+const CLEAR_MS = 10_000;
 /** For the shim to write the result once its action is dead. */
 const LAST_WORDS_MS = 2_000;
 /** Scans in one go: something that forks faster than we look is met in its stride. */
@@ -75,6 +89,7 @@ export function watchRun(o: WatchOptions): StartedRun {
   let known: RunProcesses = { shim: null, action: null };
   let exit: { readonly code: number | null } | null = null;
   let ending: Ending | null = null;
+  let clearing: { readonly result: RunResult; readonly until: number } | null = null;
   let timer: NodeJS.Timeout | undefined;
   let over = false;
   let resolveDone: (result: RunResult) => void;
@@ -114,7 +129,7 @@ export function watchRun(o: WatchOptions): StartedRun {
   /** Shim and action are gone. */
   const lastResult = (): RunResult => {
     // Written just before it went; or not at all, when the disk is full or the script has removed the folder.
-    const code = readExitCode(files.result) ?? exit?.code ?? null;
+    const code = readExitCode(files.result) ?? readExitCode(files.resultRoom) ?? exit?.code ?? null;
     if (code !== null) return resultOf(code, clock.now());
     if (ending !== null) return resultOfEnding(intent, ending.why, clock.now());
     return look().action === null && !isFolderGone()
@@ -133,7 +148,7 @@ export function watchRun(o: WatchOptions): StartedRun {
   };
 
   const stepEnding = (now: number, current: Ending): RunResult | null => {
-    let living = processesOfRun(intent.id, look(), o.inUnit);
+    let living = processesOfRun(intent.id, look(), o.inUnit, files.groups);
     if (living.length === 0) {
       current.emptyAt ??= now;
       if (!shimMayLive(now)) return lastResult();
@@ -145,9 +160,10 @@ export function watchRun(o: WatchOptions): StartedRun {
       for (const process of living) termOnce(process, current.termed);
       return null;
     }
+    killGroups(o.inUnit ? [] : readGroups(files.groups, intent.id));
     for (let round = 0; round < KILL_ROUNDS && living.length > 0; round++) {
       for (const process of living) signalProcess(process, 'SIGKILL');
-      living = processesOfRun(intent.id, look(), o.inUnit);
+      living = processesOfRun(intent.id, look(), o.inUnit, files.groups);
     }
     if (now < current.killAt + KILL_MS) return null;
     killShim();
@@ -160,11 +176,30 @@ export function watchRun(o: WatchOptions): StartedRun {
     else child?.kill('SIGKILL');
   };
 
+  /** What the kernel counted is said in the note, and what is left of a run that went beyond its limits is ended. */
+  const judge = (result: RunResult, now: number): RunResult | null => {
+    const groups = readGroups(files.groups, intent.id);
+    const hit = readLimitsHit(groups, files.limitsHit);
+    const named = withLimitsHit(result, hit, o.inForce);
+    const isBeyond = result.outcome !== 'ok' && (hit.outOfMemory > 0 || hit.outOfProcesses > 0);
+    if (!isBeyond && !isFull(groups)) return named;
+    clearing = { result: named, until: now + CLEAR_MS };
+    return stepClearing(now, clearing);
+  };
+
+  const stepClearing = (now: number, { result, until }: { result: RunResult; until: number }) => {
+    const groups = readGroups(files.groups, intent.id);
+    killGroups(groups);
+    return now < until && pidsInGroups(groups).length > 0 ? null : result;
+  };
+
   const step = (): RunResult | null => {
     const now = clock.monotonic();
+    if (clearing !== null) return stepClearing(now, clearing);
     if (ending === null && now >= deadline && readExitCode(files.result) === null)
       beginEnding('timed-out', now);
-    return ending === null ? stepRunning(now) : stepEnding(now, ending);
+    const result = ending === null ? stepRunning(now) : stepEnding(now, ending);
+    return result === null ? null : judge(result, now);
   };
 
   const beginEnding = (why: EndReason, now: number) => {
@@ -205,6 +240,7 @@ export function watchRun(o: WatchOptions): StartedRun {
   const settle = (result: RunResult) => {
     over = true;
     bound(1);
+    removeGroups(readGroups(files.groups, intent.id));
     resolveDone(result);
   };
 
@@ -233,7 +269,7 @@ export function watchRun(o: WatchOptions): StartedRun {
     outputFile: files.output,
     done,
     end(why) {
-      if (over || ending !== null || readExitCode(files.result) !== null) return;
+      if (over || ending !== null || clearing !== null || readExitCode(files.result) !== null) return;
       beginEnding(why, clock.monotonic());
       tick();
     },
