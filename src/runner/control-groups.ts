@@ -49,12 +49,7 @@ export function homeFacts(): HomeFacts {
  * controllers, unless it is the root: there (no systemd that owns it) the runs live in a group `pullyu` of the root.
  */
 export function findGroupHome({ mount, own, systemdIsInit }: HomeFacts): GroupHome {
-  const lines = own.split('\n').map((line) => line.split(':'));
-  const pathOf = (controller: string) =>
-    lines
-      .find(([, names]) => names?.split(',').includes(controller))
-      ?.slice(2)
-      .join(':');
+  const pathOf = pathsOf(own);
   if (!existsSync(join(mount, 'cgroup.controllers'))) {
     const v1 = (controller: string): string | null => {
       const path = pathOf(controller);
@@ -64,13 +59,7 @@ export function findGroupHome({ mount, own, systemdIsInit }: HomeFacts): GroupHo
     };
     return { memory: v1('memory'), processes: v1('pids') };
   }
-  const ours = join(
-    mount,
-    lines
-      .find(([, names]) => names === '')
-      ?.slice(2)
-      .join(':') ?? '/',
-  );
+  const ours = join(mount, pathOf('') ?? '/');
   if (sharesOut(ours)) return { memory: ours, processes: ours };
   const isRoot = !existsSync(join(mount, 'cgroup.type'));
   if (!isRoot || systemdIsInit || !isUsable(mount)) return { memory: null, processes: null };
@@ -104,14 +93,33 @@ function sharesOut(folder: string): boolean {
   return shared.includes('memory') && shared.includes('pids');
 }
 
-/** Can the service manager limit memory and processes of its units? */
-export function unitControllers(mount = MOUNT): { readonly memory: boolean; readonly processes: boolean } {
+/**
+ * Can the service manager limit memory and processes of its units? With v1 it may lack a controller that is mounted all the same (in a
+ * container): then what it has started, such as us, has no place of its own there.
+ */
+export function unitControllers({ mount, own }: HomeFacts = homeFacts()): {
+  readonly memory: boolean;
+  readonly processes: boolean;
+} {
   const unified = readFileOrNull(join(mount, 'cgroup.controllers'));
-  const has = (name: string) =>
-    unified === null
-      ? existsSync(join(mount, name, 'cgroup.procs'))
-      : unified.trim().split(' ').includes(name);
+  const path = pathsOf(own);
+  const ours = path('name=systemd') ?? '';
+  const has = (name: string) => {
+    if (unified !== null) return unified.trim().split(' ').includes(name);
+    const there = path(name) ?? '/';
+    return there !== '/' && `${ours}/`.startsWith(`${there}/`);
+  };
   return { memory: has('memory'), processes: has('pids') };
+}
+
+/** From /proc/self/cgroup: the path of a controller; '' is that of v2. */
+function pathsOf(own: string): (controller: string) => string | undefined {
+  const lines = own.split('\n').map((line) => line.split(':'));
+  return (controller) =>
+    lines
+      .find(([, names]) => names?.split(',').includes(controller))
+      ?.slice(2)
+      .join(':');
 }
 
 export function machineSize(): MachineSize {
