@@ -44,6 +44,10 @@ export function formatEvent(
       return `${out.yellow('paused')} until ${new Date(event.until).toISOString()}: ${printable(event.reason)}`;
     case 'resumed':
       return 'resumed';
+    case 'status-trouble-began':
+      return `status: ${out.red(event.trouble.code)}: ${printable(event.trouble.message, 400)}${event.trouble.hint === null ? '' : `\n  hint: ${printable(event.trouble.hint, 400)}`}`;
+    case 'status-trouble-ended':
+      return `status: ${out.green('over')}: ${event.code}`;
     case 'warning':
       return `${out.yellow('warning:')} ${printable(event.text, 400)}`;
   }

@@ -1,6 +1,6 @@
 import type { CommitId, RunId } from './ids.ts';
 import type { Outcome, RunReason } from './run.ts';
-import type { LastingTrouble } from './trouble.ts';
+import type { LastingTrouble, Trouble, TroubleCode } from './trouble.ts';
 
 /** Everything that the world hears. Terminal, log, and later presence, metrics and page are renderers of it. */
 export type AgentEvent =
@@ -58,6 +58,9 @@ export type AgentEvent =
   | { readonly type: 'superseded'; readonly repo: string; readonly from: CommitId; readonly to: CommitId }
   | { readonly type: 'paused'; readonly reason: string; readonly until: number }
   | { readonly type: 'resumed' }
+  /** What the host has to tell does not arrive; nothing else waits for it. */
+  | { readonly type: 'status-trouble-began'; readonly status: string; readonly trouble: Trouble }
+  | { readonly type: 'status-trouble-ended'; readonly status: string; readonly code: TroubleCode }
   | { readonly type: 'warning'; readonly text: string };
 
 /** Where events go. Must not throw and must not block. */
