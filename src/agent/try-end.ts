@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { PullyuError } from '../errors.ts';
 import { actionKey } from '../model/action.ts';
 import type { RepoConfig } from '../model/repo.ts';
+import { refuseMounts } from '../system/mounts.ts';
 import { count, guarded, must, requireOpen, scratchOf, type TryContext } from './try-context.ts';
 import { tryPaths, writeTry } from './try-file.ts';
 
@@ -32,6 +33,8 @@ export async function endTry(repo: RepoConfig, force: boolean, c: TryContext): P
         );
       }
     }
+    const { checkout } = tryPaths(c.paths, repo.name);
+    refuseMounts(checkout);
     const memory = c.picture.journal.memory();
     const redo = Object.entries(open.runs)
       .filter(([name, run]) => {
@@ -41,7 +44,7 @@ export async function endTry(repo: RepoConfig, force: boolean, c: TryContext): P
       })
       .map(([name]) => name);
     writeTry(c.paths, repo.name, { ...notes, open: null });
-    rmSync(tryPaths(c.paths, repo.name).checkout, { recursive: true, force: true });
+    rmSync(checkout, { recursive: true, force: true });
     return { branch: open.branch, redo };
   });
 }

@@ -20,6 +20,8 @@ interface Row {
 }
 
 const SLOW = 'the next look tries again; look at the load of the host and of its disk when it lasts';
+/** Of a mount point, or of a file that a file server keeps for a program which still reads it. */
+const BUSY = 'unmount it, or end the program that uses it; the next look tries again';
 const NO_MEMORY = 'most likely the host ran out of memory; give it more, or set `clone: blobless`';
 
 /** The first row that matches wins: causes before their consequences, ours before the remote's. */
@@ -30,6 +32,7 @@ const TABLE: readonly Row[] = [
     hint: 'free some space; the next look goes on by itself',
   },
   { says: /Read-only file system/i, code: 'read-only', hint: 'remount it read-write' },
+  { says: /(Device or )?resource busy/i, code: 'git-failed', hint: BUSY },
   {
     says: /died of signal 25|File size limit exceeded|exceeds maximum allowed size/i,
     code: 'limit',
@@ -198,6 +201,8 @@ export function troubleFromError(error: unknown, context: GitContext): Trouble |
         `the file system is read-only, cannot ${context.doing}`,
         'remount it read-write',
       );
+    case 'EBUSY':
+      return make('git-failed', `cannot ${context.doing}: ${readable(error.message)}`, BUSY);
     case 'EACCES':
     case 'EPERM':
       return make('no-permission', `no permission to ${context.doing}: ${readable(error.message)}`, null);
@@ -222,6 +227,11 @@ export class TroubleError extends PullyuError {
  */
 export function isCloneTrouble(problem: Trouble): boolean {
   return problem.code === 'clone-broken' || (problem.code === 'git-failed' && problem.hint === null);
+}
+
+/** Something in the way is in use: another folder in its place helps, another clone does not. */
+export function isBusyTrouble(problem: Trouble): boolean {
+  return problem.hint === BUSY;
 }
 
 /** The line that says what went wrong, one line, escaped and without credentials. `says` prefers the line that it matches. */

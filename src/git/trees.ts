@@ -19,6 +19,7 @@ import type { Clone } from './clone.ts';
 import { sweepLocks } from './clone-files.ts';
 import { readPaths } from './contents.ts';
 import { findLfs, LFS_CONFIG } from './lfs.ts';
+import { makeRoom, putAside } from './put-aside.ts';
 import { TEMP_NAME } from './scan-path.ts';
 import {
   hasSlotHead,
@@ -29,7 +30,7 @@ import {
   slotAt,
   writeSlotHead,
 } from './slot.ts';
-import { isCloneTrouble, TroubleError, troubleFromError } from './stderr.ts';
+import { isBusyTrouble, isCloneTrouble, TroubleError, troubleFromError } from './stderr.ts';
 import { updateSubmodules } from './submodules.ts';
 import { readTrees, writeTrees } from './trees-file.ts';
 
@@ -85,6 +86,8 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
       if (!found.ok) return found;
     }
     mkdirSync(at.trees, { recursive: true, mode: 0o755 });
+    const room = makeRoom(slot.path);
+    if (!room.ok) return room;
     const trees = readTrees(at.treesFile);
     // A submodule that is gone leaves its files for the sweep after the checkout.
     const trusted = trees[slot.name]?.state === 'complete' && isFolder(slot.path) && !repo.submodules;
@@ -129,6 +132,12 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
       clone.reportDamage(built.trouble);
       built = await guarded(() => build(slot, commit));
       if (!built.ok && isCloneTrouble(built.trouble)) clone.reportDamage(built.trouble);
+    }
+    if (!built.ok && isBusyTrouble(built.trouble)) {
+      built = await guarded(async () => {
+        const room = putAside(slot.path);
+        return room.ok ? build(slot, commit) : room;
+      });
     }
     if (built.ok) return ok({ path: slot.path });
     // Half a tree must not be what keeps the disk full: its record says `building`, it is made anew.

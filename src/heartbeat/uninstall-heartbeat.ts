@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { PullyuError } from '../errors.ts';
 import { namedWriteError } from '../system/files.ts';
 import { tryLock } from '../system/lock.ts';
+import { refuseMounts } from '../system/mounts.ts';
 import { type HeartbeatContext, machineOf, toolsOf } from './context.ts';
 import { endCronsDaemon } from './daemon.ts';
 import { planUninstall } from './install.ts';
@@ -64,6 +65,7 @@ function purge(state: string): StepReport[] {
       },
     );
   }
+  refuseMounts(state);
   const lock = tryLock(join(state, 'lock'), 'uninstall');
   if (lock === null) {
     throw new PullyuError('busy', `somebody is at work in ${state}`, {
