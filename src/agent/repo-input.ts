@@ -18,9 +18,10 @@ export async function readRepoInput(
   const contents = await clone.contents(at.commit, [...new Set(selected.flatMap(contentGlobs))]);
   const histories = new Map<ActionKey, readonly CommitId[]>();
   for (const action of selected) {
+    if (action.catchUp !== 'each') continue;
     const key = actionKey(at.repo, action.name);
     const success = journal.memory().get(key)?.lastSuccess?.intent.commit;
-    if (action.catchUp !== 'each' || success === undefined || success === at.commit) continue;
+    if (success === undefined || success === at.commit) continue;
     const known = await clone.has(success);
     histories.set(key, known ? await clone.commitsTouching(success, at.commit, contentGlobs(action)) : []);
   }

@@ -307,6 +307,26 @@ test('an empty or missing journal is fine on a new host only', () => {
   }
 });
 
+test('text of any language is read back, and damage to it is told by line and byte', () => {
+  const reason = 'Wartung: K\u00fchlung \u7dad\u8b77 \u{1f999}';
+  const journal = open();
+  journal.append({ type: 'paused', reason, since: 10, until: 20 });
+  journal.append(started('r1'));
+  journal.close();
+  expect(readJournal(file).pause(15)?.reason).toBe(reason);
+  const whole = readFileSync(file);
+  const second = whole.indexOf(10) + 1;
+  const inside = whole.indexOf(0xc3);
+  for (const byte of [whole[inside]! ^ 1, 0xff, 0x20]) {
+    const bytes = Buffer.from(whole);
+    bytes[inside] = byte;
+    expect(errorOf(() => parseJournal(bytes, file)).message).toContain(`line 2, byte ${second} of ${file}`);
+  }
+  // In the last record of all, cut within a character.
+  const cut = whole.subarray(0, inside + 1);
+  expect(parseJournal(cut, file)).toMatchObject({ goodBytes: second, tornBytes: cut.length - second });
+});
+
 test('cut at any byte, it opens without an error and loses at most the record that is cut', () => {
   const journal = open();
   const sizes = [statSync(file).size];

@@ -149,3 +149,38 @@ test('a commit that was pushed while it was fetched is known, so that the way ba
   await host.look();
   expect((await host.status()).repos[0]?.trouble?.code).toBe('lagging');
 });
+
+test('the run folders are gone through again after a run, a new limit or ten minutes, not after each commit', async () => {
+  using remote = await createRemote();
+  await remote.publish(sayRepository('one'));
+  await using host = createHost({
+    repos: { it: remote.bare },
+    more: { limits: { outputMax: '64 KiB' } },
+  });
+  expect((await host.look()).code).toBe(0);
+  const runs = join(host.state, 'runs');
+  const [first = ''] = readdirSync(runs);
+  const output = join(runs, first, 'output.log');
+  const isCut = () => statSync(output).size < 70_000;
+  // What a script left behind goes on writing.
+  const grow = () => writeFileSync(output, 'x'.repeat(100_000));
+  const readme = async () => {
+    await remote.publish({ files: { README: `${Math.random()}\n` } });
+    expect((await host.look()).code).toBe(0);
+  };
+  grow();
+  await readme();
+  expect(isCut()).toBe(false);
+  await remote.publish(say('two'));
+  expect((await host.look()).code).toBe(0);
+  expect(isCut()).toBe(true);
+  grow();
+  await readme();
+  expect(isCut()).toBe(false);
+  const idleFile = join(host.state, 'idle.json');
+  const memo = JSON.parse(readFileSync(idleFile, 'utf8'));
+  const tidied = { ...memo.tidied, at: memo.tidied.at - 11 * 60_000 };
+  writeFileSync(idleFile, JSON.stringify({ ...memo, tidied }));
+  await readme();
+  expect(isCut()).toBe(true);
+});
