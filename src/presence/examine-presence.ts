@@ -1,0 +1,63 @@
+/** What can be said about a presence by itself, whoever is expected: the costly half of judging it. */
+import type { Presence } from '../model/presence.ts';
+import { printable } from '../model/printable.ts';
+import { parsePresence } from './parse-presence.ts';
+import { verifySignature } from './sshsig.ts';
+import type { StoredPresence } from './store.ts';
+
+export type ExaminedPresence =
+  | { readonly ok: true; readonly presence: Presence; readonly key: string }
+  /** One printable line. */
+  | { readonly ok: false; readonly why: string };
+
+/**
+ * Remembers what was found about the presences of the reading before: of ten thousand only those that changed are verified again. Kept
+ * by their whole text and signature, so that it cannot be led astray.
+ */
+export interface PresenceMemo {
+  examine(stored: StoredPresence): ExaminedPresence;
+  /** Between two readings: what was not asked for since the last call is forgotten. */
+  turn(): void;
+}
+
+export function createPresenceMemo(): PresenceMemo {
+  let before = new Map<string, Remembered>();
+  let current = new Map<string, Remembered>();
+  return {
+    examine(stored) {
+      const { signature, text, host } = stored;
+      const known = current.get(signature) ?? before.get(signature);
+      const found =
+        known?.text === text && known.host === host
+          ? known
+          : { text, host, examined: examinePresence(stored) };
+      current.set(signature, found);
+      return found.examined;
+    },
+    turn() {
+      before = current;
+      current = new Map();
+    },
+  };
+}
+
+interface Remembered {
+  readonly text: string;
+  readonly host: string;
+  readonly examined: ExaminedPresence;
+}
+
+/** Never throws, whatever was stored. The signature comes first: nothing of a text that nobody signed is looked at. */
+export function examinePresence({ host, text, signature }: StoredPresence): ExaminedPresence {
+  const key = verifySignature(text, signature);
+  if (key === null) return { ok: false, why: 'its signature is not valid' };
+  const parsed = parsePresence(text);
+  if (!parsed.ok) return { ok: false, why: `it is no presence: ${parsed.why}` };
+  const { presence } = parsed;
+  if (presence.host !== host)
+    return {
+      ok: false,
+      why: `it was signed for the host ${presence.host}, found under ${printable(host, 64)}`,
+    };
+  return { ok: true, presence, key };
+}

@@ -1,0 +1,186 @@
+/**
+ * PURE: which presences are believed. Nothing else may use what a store gives.
+ *
+ * A presence is believed when its size, signature and form are right, its name is that of its place, its key is the one that hosts.yaml
+ * lists (or, where it lists none, the one that was seen first), and it is not older than what was believed before.
+ */
+import type { HostId } from '../model/ids.ts';
+import type { ExpectedHost, Presence, Trust } from '../model/presence.ts';
+import { type ExaminedPresence, examinePresence, type PresenceMemo } from './examine-presence.ts';
+import type { Contender, StoredPresence } from './store.ts';
+
+/** What a reader remembers of a host from one reading to the next. */
+export interface HostPin {
+  readonly id: HostId;
+  /** `ssh-ed25519 AAAA...`: of the last presence that was believed. */
+  readonly key: string;
+  /** The highest of its presences that were believed. */
+  readonly sequence: number;
+  /** The latest of them, by the host's own clock: milliseconds since 1970. */
+  readonly clock: number;
+}
+
+export interface JudgedPresence {
+  readonly host: string;
+  /** null for `forged`. Of a `stranger` it is what a valid signature covers: for people to look at, never to be used. */
+  readonly presence: Presence | null;
+  readonly trust: Trust;
+  /** One printable line: why it is not believed; null when it is. */
+  readonly why: string | null;
+  /** The key that signed it, for hosts.yaml; null when nothing was signed. */
+  readonly key: string | null;
+  /** Milliseconds since 1970 by the reader's clock: the host's own time, where that can be true. Of `forged`: when it was found. */
+  readonly lastContactAt: number;
+  /** Hostile text. */
+  readonly contenders: readonly Contender[];
+  /** When the reader saw it first. */
+  readonly observedAt: number;
+}
+
+export interface JudgeOptions {
+  /** null: there is no hosts.yaml. */
+  readonly expected: readonly ExpectedHost[] | null;
+  /** Of the reading before. They belong to one store: another one may lag behind it, which is no replay. */
+  readonly pins: ReadonlyMap<string, HostPin>;
+  /** Milliseconds since 1970 by the reader's clock. */
+  readonly now: number;
+  /** Of a reader that stays: what did not change is not verified again. */
+  readonly memo?: PresenceMemo;
+}
+
+export interface Judgement {
+  /** One for each host, in the order in which they were stored. */
+  readonly presences: readonly JudgedPresence[];
+  /** To be kept for the next reading; the same object when nothing changed. */
+  readonly pins: ReadonlyMap<string, HostPin>;
+}
+
+export function judgePresences(stored: readonly StoredPresence[], o: JudgeOptions): Judgement {
+  const expected = o.expected && new Map(o.expected.map((host) => [host.name, host]));
+  const changed = new Map<string, HostPin>();
+  const judged = new Map<string, JudgedPresence>();
+  for (const one of newestFirst(stored, o.memo)) {
+    const { host } = one.stored;
+    const pin = changed.get(host) ?? o.pins.get(host) ?? null;
+    const found = judgeOne(one, { expected, pin, now: o.now });
+    const before = judged.get(host);
+    judged.set(host, before === undefined ? found : joinJudged(before, found));
+    const next = isBelieved(found) ? pinOf(pin, found, expected?.get(host)) : pin;
+    if (next !== null && next !== pin) changed.set(host, next);
+  }
+  o.memo?.turn();
+  const pins = changed.size === 0 ? o.pins : limited(new Map([...o.pins, ...changed]), judged);
+  return { presences: [...judged.values()], pins };
+}
+
+const PINS_MAX = 100_000;
+
+/** Whoever may write may come under ever new names: beyond it, of hosts that are gone nothing is remembered. */
+function limited(pins: Map<string, HostPin>, stored: ReadonlyMap<string, unknown>): Map<string, HostPin> {
+  if (pins.size <= PINS_MAX) return pins;
+  return new Map([...pins].filter(([host]) => stored.has(host)));
+}
+
+interface Examined {
+  readonly stored: StoredPresence;
+  readonly examined: ExaminedPresence;
+}
+
+/** Of several for one host the newest is judged first: its key is the one that is seen first. */
+function newestFirst(stored: readonly StoredPresence[], memo: PresenceMemo | undefined): Examined[] {
+  const all = stored.map((one): Examined => {
+    return { stored: one, examined: memo === undefined ? examinePresence(one) : memo.examine(one) };
+  });
+  const hosts = new Set(stored.map((one) => one.host));
+  if (hosts.size === stored.length) return all;
+  const sequence = ({ examined }: Examined) => (examined.ok ? examined.presence.sequence : -1);
+  return all.sort((a, b) => sequence(b) - sequence(a));
+}
+
+interface Knowledge {
+  readonly expected: ReadonlyMap<string, ExpectedHost> | null;
+  readonly pin: HostPin | null;
+  readonly now: number;
+}
+
+function judgeOne({ stored, examined }: Examined, o: Knowledge): JudgedPresence {
+  const { notBefore, notAfter } = stored.seen;
+  const about = { host: stored.host, contenders: stored.contenders, observedAt: notAfter };
+  if (!examined.ok)
+    return {
+      ...about,
+      presence: null,
+      trust: 'forged',
+      why: examined.why,
+      key: null,
+      lastContactAt: notAfter,
+    };
+  const { presence, key } = examined;
+  const { trust, why } = decideTrust(presence, key, o);
+  if (trust === 'forged') return { ...about, presence: null, trust, why, key, lastContactAt: notAfter };
+  const told = Math.max(presence.clock, notBefore ?? presence.clock);
+  const lastContactAt = Math.min(told, notAfter, o.now);
+  return { ...about, presence, trust, why, key, lastContactAt };
+}
+
+function decideTrust(presence: Presence, key: string, o: Knowledge): { trust: Trust; why: string | null } {
+  const listed = o.expected?.get(presence.host);
+  if (o.expected !== null && listed === undefined)
+    return { trust: 'stranger', why: 'hosts.yaml does not list it' };
+  const isListedKey = listed !== undefined && listed.keys.length > 0;
+  if (isListedKey && !listed.keys.includes(key))
+    return { trust: 'forged', why: 'it was signed by a key that hosts.yaml does not list for this host' };
+  if (!isListedKey && o.pin !== null && o.pin.key !== key)
+    return {
+      trust: 'forged',
+      why: 'it was signed by another key than the one that was seen first for this host',
+    };
+  if (o.pin !== null && stillCounts(o.pin, key, listed) && isReplay(presence, o.pin)) {
+    const { sequence } = presence;
+    return {
+      trust: 'forged',
+      why: `it is older (${sequence}) than what was seen before (${o.pin.sequence})`,
+    };
+  }
+  return { trust: listed === undefined ? 'unlisted' : 'known', why: null };
+}
+
+/**
+ * Whoever plays an old presence again plays its old time with it. A machine that was put back to an older state goes on with lower
+ * numbers, but its clock tells that they are new.
+ */
+function isReplay(presence: Presence, pin: HostPin): boolean {
+  return presence.sequence < pin.sequence && presence.clock <= pin.clock;
+}
+
+/** A host that got another key counts anew, as soon as hosts.yaml does not list the old one any more. */
+function stillCounts(pin: HostPin, key: string, listed: ExpectedHost | undefined): boolean {
+  return pin.key === key || listed?.keys.includes(pin.key) === true;
+}
+
+function pinOf(
+  pin: HostPin | null,
+  { presence, key }: JudgedPresence,
+  listed: ExpectedHost | undefined,
+): HostPin | null {
+  if (presence === null || key === null) return pin;
+  const { id, sequence, clock } = presence;
+  if (pin === null || !stillCounts(pin, key, listed)) return { id, key, sequence, clock };
+  if (pin.key === key && pin.id === id && pin.sequence >= sequence && pin.clock >= clock) return pin;
+  return { id, key, sequence: Math.max(pin.sequence, sequence), clock: Math.max(pin.clock, clock) };
+}
+
+function isBelieved({ trust }: JudgedPresence): boolean {
+  return trust === 'known' || trust === 'unlisted';
+}
+
+/** Contact is contact, in whichever store; whoever claims the name anywhere claims it. */
+function joinJudged(first: JudgedPresence, second: JudgedPresence): JudgedPresence {
+  const [better, other] = isBelieved(first) || !isBelieved(second) ? [first, second] : [second, first];
+  const isSame = isBelieved(other) && isBelieved(better);
+  return {
+    ...better,
+    lastContactAt: isSame ? Math.max(better.lastContactAt, other.lastContactAt) : better.lastContactAt,
+    contenders: [...better.contenders, ...other.contenders],
+  };
+}
