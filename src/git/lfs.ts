@@ -10,6 +10,12 @@ export const LFS_CONFIG: readonly string[] = [
   'filter.lfs.required=true',
 ];
 
+/** The same in the `config` of a repository that others use: what they check out and commit goes through it as well. */
+export const LFS_FILTER: readonly string[] = [
+  '[filter "lfs"]',
+  ...LFS_CONFIG.map((setting) => `\t${setting.slice('filter.lfs.'.length).replace('=', ' = ')}`),
+];
+
 /** Asked before the checkout: git's own complaint about a filter that is missing could be anything. */
 export async function findLfs(git: CloneGit): Promise<Result<null>> {
   const version = await git.read(['lfs', 'version'], { doing: 'ask git-lfs for its version' });

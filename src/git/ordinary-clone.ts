@@ -14,12 +14,13 @@ import { ACCESS_FILE, writeAccessFile } from './access-file.ts';
 import { syncSlot } from './checkout.ts';
 import { createCloneGit } from './clone-git.ts';
 import { fetchInto, INCOMING } from './fetch.ts';
-import { LFS_CONFIG } from './lfs.ts';
+import { findLfs, LFS_CONFIG, LFS_FILTER } from './lfs.ts';
 import type { ProbeAnswer } from './probe.ts';
 import { ownerMark } from './run.ts';
 import { scanTree } from './scan.ts';
 import { TEMP_NAME } from './scan-path.ts';
 import { troubleFromError } from './stderr.ts';
+import { updateSubmodules } from './submodules.ts';
 import { readGitVersion } from './version.ts';
 
 export interface OrdinaryCloneOptions {
@@ -87,6 +88,14 @@ async function make(fresh: string, o: OrdinaryCloneOptions): Promise<Result<Comm
   const blobless = repo.clone === 'blobless';
   const access = await readAccess(repo, answer.url, { env: o.env, sshFolder: o.sshFolder });
   if (!access.ok) return access;
+  const git = createCloneGit(gitDir, async () => {
+    const again = await readAccess(repo, answer.url, { env: o.env, sshFolder: o.sshFolder });
+    return again.ok ? ok({ env, access: again.value, lazyFetch: blobless }) : again;
+  });
+  if (repo.lfs) {
+    const found = await findLfs(git);
+    if (!found.ok) return found;
+  }
   o.emit({ type: 'cloning', repo: repo.name, remote: answer.url });
   const fetched = await fetchInto(gitDir, answer, {
     repo: repo.name,
@@ -100,10 +109,6 @@ async function make(fresh: string, o: OrdinaryCloneOptions): Promise<Result<Comm
   if (!fetched.ok) return fetched;
   const commit = fetched.value;
 
-  const git = createCloneGit(gitDir, async () => {
-    const again = await readAccess(repo, answer.url, { env: o.env, sshFolder: o.sshFolder });
-    return again.ok ? ok({ env, access: again.value, lazyFetch: blobless }) : again;
-  });
   const scanned = await scanTree(git, null, commit, { submodules: repo.submodules, blobless, limits });
   if (!scanned.ok) return scanned;
   const steps = [
@@ -119,6 +124,11 @@ async function make(fresh: string, o: OrdinaryCloneOptions): Promise<Result<Comm
       ...(repo.lfs ? { config: LFS_CONFIG } : {}),
     });
     if (!done.ok) return done;
+  }
+  if (repo.submodules) {
+    const remote = { url: answer.url, access: access.value, env, lazyFetch: blobless };
+    const updated = await updateSubmodules(fresh, remote);
+    if (!updated.ok) return updated;
   }
   // Nobody mends this clone: what is renamed into place must also be there after a power cut.
   const synced = await syncSlot({ path: fresh });
@@ -157,6 +167,9 @@ function writeSkeleton(gitDir: string, o: OrdinaryCloneOptions): void {
             '\tremote = origin',
             `\tmerge = ${quote(`refs/heads/${o.follows}`)}`,
           ]),
+      // From now on git follows them by itself: at pull, checkout and rebase.
+      ...(o.repo.submodules ? ['[submodule]', '\trecurse = true', '\tactive = .'] : []),
+      ...(o.repo.lfs ? LFS_FILTER : []),
       '[pull]',
       '\tff = only',
       '[include]',

@@ -13,6 +13,7 @@ import { readAccess } from './access.ts';
 import { fetchInto, INCOMING } from './fetch.ts';
 import { ownerMark, runGit } from './run.ts';
 import { readable, troubleFromGit } from './stderr.ts';
+import { updateSubmodules } from './submodules.ts';
 import { readUserGit, runUserGit } from './user-git.ts';
 
 export interface ScratchOptions {
@@ -58,6 +59,14 @@ export function openScratch(o: ScratchOptions): Scratch {
     readUserGit(args, { cwd: folder, env, more, doing, signal, timeoutMs: STEP_TIMEOUT_MS });
   const ours = { ...ownerMark(o.paths.state), ...(env.PATH ? { PATH: env.PATH } : {}) };
   const access = () => readAccess(repo, url, { env, sshFolder: o.sshFolder });
+
+  const followSubmodules = async () => {
+    const allowed = await access();
+    if (!allowed.ok) return allowed;
+    const lazyFetch = repo.clone === 'blobless';
+    const remote = { url, access: allowed.value, env: ours, lazyFetch };
+    return updateSubmodules(folder, remote, { keepEdits: true });
+  };
 
   return {
     async state() {
@@ -116,15 +125,27 @@ export function openScratch(o: ScratchOptions): Scratch {
     async rebase(onto) {
       const identity = await identityOf(folder, env);
       const more = { GIT_EDITOR: 'true', GIT_SEQUENCE_EDITOR: 'true' };
+      const before = await git(['rev-parse', '--verify', 'HEAD^{commit}'], 'read the checkout');
+      if (!before.ok) return before;
       const done = await git([...identity, 'rebase', '--quiet', onto], `rebase onto ${onto}`, more);
-      if (done.ok) return ok(null);
-      await git(['rebase', '--abort'], 'undo the rebase');
-      return done;
+      if (!done.ok) {
+        await git(['rebase', '--abort'], 'undo the rebase');
+        return done;
+      }
+      // Git's rebase leaves them as they were, and the next commit of everything would take them back.
+      const followed = repo.submodules ? await followSubmodules() : ok(null);
+      if (!followed.ok) await git(['reset', '--quiet', '--keep', before.value], 'undo the rebase');
+      return followed;
     },
 
     async push(branch) {
       const allowed = await access();
       if (!allowed.ok) return allowed;
+      if (repo.lfs) {
+        // Git itself would leave that to a hook: a commit must not arrive before its large files.
+        const sent = await git(['lfs', 'push', 'origin', 'HEAD'], 'push the large files');
+        if (!sent.ok) return sent;
+      }
       const result = await runGit(['push', '--porcelain', 'origin', `HEAD:refs/heads/${branch}`], {
         gitDir,
         env: ours,

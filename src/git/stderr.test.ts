@@ -90,6 +90,8 @@ test('the clone is to blame for what is not understood, and for nothing that has
   expect(blames('fatal: something new')).toBe(true);
   expect(blames('fatal: bad object refs/pullyu/target')).toBe(true);
   expect(blames('error: index-pack died of signal 9')).toBe(false);
+  expect(blames('fatal: fetch-pack: invalid index-pack output')).toBe(false);
+  expect(blames('warning: failed to remove .nfs01: Device or resource busy')).toBe(false);
   expect(blames('', { exitCode: null, signal: 'SIGKILL' })).toBe(false);
   expect(blames('', { ended: 'aborted' })).toBe(false);
   expect(blames("fatal: transport 'ext' not allowed")).toBe(false);
@@ -110,7 +112,9 @@ test('exceptions of starting git and of our files are troubles; surprises are no
   expect(troubleFromError(system('ENOEXEC', 'spawn git'), context)?.code).toBe('git-missing');
   expect(troubleFromError(system('ENOSPC', 'write'), context)?.code).toBe('disk-full');
   expect(troubleFromError(system('EROFS', 'open'), context)?.code).toBe('read-only');
+  expect(troubleFromError(system('EDQUOT', 'write'), context)?.code).toBe('disk-full');
   expect(troubleFromError(system('EACCES', 'open'), context)?.code).toBe('no-permission');
+  expect(troubleFromError(system('EBUSY', 'rename'), context)?.hint).toContain('unmount');
   const inner = trouble('clone-broken', 'x');
   expect(troubleFromError(new TroubleError(inner), context)).toBe(inner);
   expect(troubleFromError(new TypeError('defect'), context)).toBeNull();

@@ -108,10 +108,12 @@ const TABLE: readonly Row[] = [
     remoteOnly: true,
   },
   {
-    says: /early EOF|unexpected disconnect|hung up unexpectedly|RPC failed|Recv failure|Send failure|Empty reply|transfer closed|Could not read from remote repository|expected flush|unexpected EOF|the remote end|pack has bad object at offset|invalid index-pack output|Broken pipe/i,
+    says: /early EOF|unexpected disconnect|hung up unexpectedly|RPC failed|Recv failure|Send failure|Empty reply|transfer closed|Could not read from remote repository|expected flush|unexpected EOF|the remote end|pack has bad object at offset|Broken pipe/i,
     code: 'unreachable',
     remoteOnly: true,
   },
+  // Alone: what reads the pack ended without a word, and the connection was none the worse.
+  { says: /invalid index-pack output/i, code: 'git-failed', hint: NO_MEMORY, remoteOnly: true },
   {
     says: /transport '[^']*' not allowed|is not a valid remote|no such transport|Unable to find remote helper/i,
     code: 'git-failed',

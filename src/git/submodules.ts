@@ -3,7 +3,7 @@ import { existsSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { printable } from '../model/printable.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
-import type { Clone } from './clone.ts';
+import type { RemoteSettings } from './clone.ts';
 import { createCloneGit } from './clone-git.ts';
 import { parseRemoteUrl } from './remote-url.ts';
 import { troubleFromGit } from './stderr.ts';
@@ -43,15 +43,21 @@ export function refuseSubmodule(submodule: Submodule, protocols: readonly string
   return protocols.includes(url.value.protocol) ? null : `the protocol ${url.value.protocol}`;
 }
 
-/** Brings the submodules of a checked-out tree to the commits that it names. */
-export async function updateSubmodules(tree: string, clone: Clone): Promise<Result<null>> {
-  const remote = await clone.remote();
-  if (!remote.ok) return remote;
-  const { access } = remote.value;
+/**
+ * Brings the submodules of a checked-out tree to the commits that it names.
+ * @param tree Has a `.git`, a folder.
+ * @param o keepEdits: what somebody edited in them is not thrown away; then it is a trouble when it is in the way.
+ */
+export async function updateSubmodules(
+  tree: string,
+  remote: RemoteSettings,
+  o: { readonly keepEdits?: boolean } = {},
+): Promise<Result<null>> {
+  const { access } = remote;
   const protocols = [...new Set([access.protocol, 'https'])];
   // The environment's list outranks every setting.
   const env = { ...access.env, GIT_ALLOW_PROTOCOL: protocols.join(':') };
-  const settings = { ...remote.value, access: { ...access, env } };
+  const settings = { ...remote, access: { ...access, env } };
 
   const level = async (folder: string, depth: number): Promise<Result<null>> => {
     const file = join(folder, '.gitmodules');
@@ -70,12 +76,15 @@ export async function updateSubmodules(tree: string, clone: Clone): Promise<Resu
       return fail(trouble('hostile-tree', message, { hint: 'correct .gitmodules and push' }));
     }
     const updated = await git.run(
-      [`--work-tree=${folder}`, 'submodule', '--quiet', 'update', '--init', '--force', '--checkout'],
+      [
+        ...[`--work-tree=${folder}`, 'submodule', '--quiet', 'update', '--init', '--checkout'],
+        ...(o.keepEdits === true ? [] : ['--force']),
+      ],
       { doing: 'update submodules', cwd: folder, timeoutMs: UPDATE_TIMEOUT_MS },
     );
     if (!updated.ok) return updated;
     if (updated.value.ended !== 'exited' || updated.value.exitCode !== 0) {
-      return fail(troubleFromGit(updated.value, { doing: 'update submodules', remote: remote.value.url }));
+      return fail(troubleFromGit(updated.value, { doing: 'update submodules', remote: remote.url }));
     }
     for (const submodule of submodules) {
       const below = join(folder, submodule.path);

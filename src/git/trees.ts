@@ -103,7 +103,9 @@ export function openTrees(paths: Paths, repo: RepoConfig, clone: Clone, o: Trees
     if (!written.ok) return written;
     writeSlotHead(slot, commit);
     if (repo.submodules) {
-      const updated = await updateSubmodules(slot.path, clone);
+      const remote = await clone.remote();
+      if (!remote.ok) return remote;
+      const updated = await updateSubmodules(slot.path, remote.value);
       if (!updated.ok) return updated;
     }
     const linked = await placeTemp(slot, commit);
