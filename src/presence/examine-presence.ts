@@ -21,17 +21,17 @@ export interface PresenceMemo {
 }
 
 export function createPresenceMemo(): PresenceMemo {
-  let before = new Map<string, Remembered>();
-  let current = new Map<string, Remembered>();
+  /** By host, from each store one. */
+  let before = new Map<string, Remembered[]>();
+  let current = new Map<string, Remembered[]>();
   return {
     examine(stored) {
       const { signature, text, host } = stored;
-      const known = current.get(signature) ?? before.get(signature);
-      const found =
-        known?.text === text && known.host === host
-          ? known
-          : { text, host, examined: examinePresence(stored) };
-      current.set(signature, found);
+      const isIt = (one: Remembered) => one.signature === signature && one.text === text;
+      const found = before.get(host)?.find(isIt) ?? { signature, text, examined: examinePresence(stored) };
+      const list = current.get(host);
+      if (list === undefined) current.set(host, [found]);
+      else list.push(found);
       return found.examined;
     },
     turn() {
@@ -42,8 +42,8 @@ export function createPresenceMemo(): PresenceMemo {
 }
 
 interface Remembered {
+  readonly signature: string;
   readonly text: string;
-  readonly host: string;
   readonly examined: ExaminedPresence;
 }
 

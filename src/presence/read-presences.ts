@@ -69,16 +69,22 @@ export function judgePresences(stored: readonly StoredPresence[], o: JudgeOption
     if (next !== null && next !== pin) changed.set(host, next);
   }
   o.memo?.turn();
-  const pins = changed.size === 0 ? o.pins : limited(new Map([...o.pins, ...changed]), judged);
-  return { presences: [...judged.values()], pins };
+  return { presences: [...judged.values()], pins: withChanged(o.pins, changed, judged) };
 }
 
 const PINS_MAX = 100_000;
 
-/** Whoever may write may come under ever new names: beyond it, of hosts that are gone nothing is remembered. */
-function limited(pins: Map<string, HostPin>, stored: ReadonlyMap<string, unknown>): Map<string, HostPin> {
-  if (pins.size <= PINS_MAX) return pins;
-  return new Map([...pins].filter(([host]) => stored.has(host)));
+/** Whoever may write may come under ever new names: beyond `PINS_MAX`, nothing is remembered of hosts that are gone. */
+function withChanged(
+  pins: ReadonlyMap<string, HostPin>,
+  changed: ReadonlyMap<string, HostPin>,
+  stored: ReadonlyMap<string, unknown>,
+): ReadonlyMap<string, HostPin> {
+  if (changed.size === 0) return pins;
+  const all = new Map(pins);
+  for (const [host, pin] of changed) all.set(host, pin);
+  if (all.size <= PINS_MAX) return all;
+  return new Map([...all].filter(([host]) => stored.has(host)));
 }
 
 interface Examined {
@@ -104,45 +110,47 @@ interface Knowledge {
 }
 
 function judgeOne({ stored, examined }: Examined, o: Knowledge): JudgedPresence {
+  const { host, contenders } = stored;
   const { notBefore, notAfter } = stored.seen;
-  const about = { host: stored.host, contenders: stored.contenders, observedAt: notAfter };
-  if (!examined.ok)
-    return {
-      ...about,
-      presence: null,
-      trust: 'forged',
-      why: examined.why,
-      key: null,
-      lastContactAt: notAfter,
-    };
-  const { presence, key } = examined;
-  const { trust, why } = decideTrust(presence, key, o);
-  if (trust === 'forged') return { ...about, presence: null, trust, why, key, lastContactAt: notAfter };
-  const told = Math.max(presence.clock, notBefore ?? presence.clock);
-  const lastContactAt = Math.min(told, notAfter, o.now);
-  return { ...about, presence, trust, why, key, lastContactAt };
+  const { trust, why } = examined.ok ? decideTrust(examined.presence, examined.key, o) : forged(examined.why);
+  const presence = examined.ok && trust !== 'forged' ? examined.presence : null;
+  const told = presence === null ? notAfter : Math.max(presence.clock, notBefore ?? 0);
+  return {
+    host,
+    presence,
+    trust,
+    why,
+    key: examined.ok ? examined.key : null,
+    lastContactAt: Math.min(told, notAfter, o.now),
+    contenders,
+    observedAt: notAfter,
+  };
 }
 
-function decideTrust(presence: Presence, key: string, o: Knowledge): { trust: Trust; why: string | null } {
-  const listed = o.expected?.get(presence.host);
-  if (o.expected !== null && listed === undefined)
-    return { trust: 'stranger', why: 'hosts.yaml does not list it' };
+interface Decided {
+  readonly trust: Trust;
+  readonly why: string | null;
+}
+
+const KNOWN: Decided = { trust: 'known', why: null };
+const UNLISTED: Decided = { trust: 'unlisted', why: null };
+const STRANGER: Decided = { trust: 'stranger', why: 'hosts.yaml does not list it' };
+
+function forged(why: string): Decided {
+  return { trust: 'forged', why };
+}
+
+function decideTrust(presence: Presence, key: string, { expected, pin }: Knowledge): Decided {
+  const listed = expected?.get(presence.host);
+  if (expected !== null && listed === undefined) return STRANGER;
   const isListedKey = listed !== undefined && listed.keys.length > 0;
   if (isListedKey && !listed.keys.includes(key))
-    return { trust: 'forged', why: 'it was signed by a key that hosts.yaml does not list for this host' };
-  if (!isListedKey && o.pin !== null && o.pin.key !== key)
-    return {
-      trust: 'forged',
-      why: 'it was signed by another key than the one that was seen first for this host',
-    };
-  if (o.pin !== null && stillCounts(o.pin, key, listed) && isReplay(presence, o.pin)) {
-    const { sequence } = presence;
-    return {
-      trust: 'forged',
-      why: `it is older (${sequence}) than what was seen before (${o.pin.sequence})`,
-    };
-  }
-  return { trust: listed === undefined ? 'unlisted' : 'known', why: null };
+    return forged('it was signed by a key that hosts.yaml does not list for this host');
+  if (!isListedKey && pin !== null && pin.key !== key)
+    return forged('it was signed by another key than the one that was seen first for this host');
+  if (pin !== null && stillCounts(pin, key, listed) && isReplay(presence, pin))
+    return forged(`it is older (${presence.sequence}) than what was seen before (${pin.sequence})`);
+  return listed === undefined ? UNLISTED : KNOWN;
 }
 
 /**
