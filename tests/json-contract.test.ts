@@ -150,6 +150,7 @@ describe('one host in every state', () => {
   let host: TestHost;
   const samples: unknown[] = [];
   const events: unknown[] = [];
+  const requests: unknown[] = [];
   const answers = rowsOf(sectionOf(page, 'look'), 'exit code').map(([code]) => Number(code));
   const produced = new Set<number>();
 
@@ -206,6 +207,9 @@ describe('one host in every state', () => {
     expect(misfitsOfObject(ofTree.json<Record<string, unknown>>(), '', fieldsOf('plan'))).toEqual([]);
     const why = (await host.run(['why', 'bad', '--json'])).json<Record<string, unknown>>();
     expect(misfitsOfObject(why, '', fieldsOf('why'))).toEqual([]);
+    const done = await host.run(['done', 'human', '--note', 'it was', '--json']);
+    expect(done.code, done.stderr).toBe(0);
+    requests.push(done.json());
   });
 
   test('look ends with each documented exit code', async () => {
@@ -215,7 +219,9 @@ describe('one host in every state', () => {
     expect(await look()).toBe(4);
     await sample();
     const { seen } = (await host.status()).repos[0]!;
-    expect((await host.run(['accept', seen!])).code).toBe(0);
+    const accepted = await host.run(['accept', seen!.slice(0, 7), '--json']);
+    expect(accepted.code, accepted.stderr).toBe(0);
+    requests.push(accepted.json());
     expect(await look()).toBe(0);
 
     // 2: pullyu.yaml is broken.
@@ -248,12 +254,13 @@ describe('one host in every state', () => {
     writeFileSync(host.hostFile, `${valid}unknown: key\n`);
     await sample();
     writeFileSync(host.hostFile, valid);
-    await host.run(['pause', '--for', '1h', '--reason', 'a test']);
+    requests.push((await host.run(['resume', '--json'])).json());
+    requests.push((await host.run(['pause', '--for', '1h', '--reason', 'a test', '--json'])).json());
     await sample();
-    await host.run(['resume']);
+    requests.push((await host.run(['resume', '--json'])).json());
     const tree = join(host.state, 'repos/it/current');
     writeFileSync(join(tree, 'good.sh'), 'edited\n');
-    await host.run(['redo', 'good']);
+    requests.push((await host.run(['redo', 'good', '--json'])).json());
     expect(await look()).toBe(0);
     await sample();
     await host.start();
@@ -269,6 +276,20 @@ describe('one host in every state', () => {
     expect(answer).toMatchObject({ idle: null, events: [] });
   });
 
+  test('what was asked of the agent has the documented fields', () => {
+    const types = fieldsOf('requests');
+    expect(requests.map((one) => (one as { request: string }).request).sort()).toEqual([
+      'accept',
+      'done',
+      'pause',
+      'redo',
+      'resume',
+      'resume',
+    ]);
+    expect(requests.flatMap((one) => misfitsOfObject(one as Record<string, unknown>, '', types))).toEqual([]);
+    expect(unseen(requests, types)).toEqual([]);
+  });
+
   test('no field of status is documented that cannot be seen', () => {
     expect(unseen(samples, fieldsOf('status'))).toEqual([]);
   });
@@ -276,6 +297,34 @@ describe('one host in every state', () => {
   test('events have the documented fields', () => {
     expect(events.length).toBeGreaterThan(10);
     expect(events.flatMap((event) => misfitsOfEvent(event as Record<string, unknown>))).toEqual([]);
+  });
+
+  test('logs, run and detect have the documented fields', async () => {
+    const logs = (await host.run(['logs', 'good', '--json'])).json<Record<string, unknown>>();
+    expect(misfitsOfObject(logs, '', fieldsOf('logs'))).toEqual([]);
+    expect(unseen([logs], fieldsOf('logs'))).toEqual([]);
+    const followed = await host.run(['logs', 'good', '--follow', '--json']);
+    for (const line of followed.stdout.trimEnd().split('\n'))
+      expect(misfitsOfObject(JSON.parse(line), '', fieldsOf('logs'))).toEqual([]);
+
+    const runs: Record<string, unknown>[] = [];
+    for (const args of [['--as-agent'], [], ['--tree', remote.work]]) {
+      const ran = await host.run(['run', 'good', '--json', ...args]);
+      expect(ran.code, ran.stderr).toBe(0);
+      runs.push(ran.json());
+    }
+    expect(runs.map((one) => one.recorded)).toEqual([true, false, false]);
+    expect(runs.flatMap((one) => misfitsOfObject(one, '', fieldsOf('run')))).toEqual([]);
+    expect(unseen(runs, fieldsOf('run'))).toEqual(['note']);
+
+    const here = { cwd: remote.work };
+    const detected = await host.run(['detect', 'path', 'good.sh', 'nowhere', '--json'], here);
+    const last = await host.run(['detect', 'last-action', '--json'], here);
+    const fetched = await host.run(['detect', 'fetch', '--branch', 'main', '--json'], here);
+    const found = [detected, last, fetched].map((one) => one.json<Record<string, unknown>>());
+    expect(found.flatMap((one) => misfitsOfObject(one, '', fieldsOf('detect')))).toEqual([]);
+    expect(unseen(found, fieldsOf('detect'))).toEqual([]);
+    expect(found.map((one) => one.commit)).toEqual([await remote.head(), await remote.head(), null]);
   });
 
   test('try has the documented fields', async () => {
@@ -288,11 +337,20 @@ describe('one host in every state', () => {
       [],
     );
     writeFileSync(join(path, 'good.sh'), '#!/bin/sh\nexit 1\n');
-    await host.run(['try', 'run', 'good']);
+    const tried = (await host.run(['try', 'run', 'good', '--json'])).json<Record<string, unknown>>();
+    expect(misfitsOfObject(tried, '', fieldsOf('run'))).toEqual([]);
     const open = (await host.run(['try', 'status', '--json'])).json<Record<string, unknown>>();
     for (const status of [none, open]) expect(misfitsOfObject(status, '', types)).toEqual([]);
     expect(unseen([open], types)).toEqual([]);
-    expect((await host.run(['try', 'end', '--force'])).code).toBe(0);
+    const pushed = await host.run(['try', 'push', '-m', 'x', '--branch', 'review', '--force', '--json']);
+    expect(pushed.json()).toEqual({
+      branch: 'review',
+      commit: expect.stringMatching(COMMIT),
+      rebased: null,
+      notHere: [],
+    });
+    const ended = await host.run(['try', 'end', '--force', '--json']);
+    expect(ended.json()).toEqual({ branch: begun.branch, redo: ['good'] });
   });
 
   test('lint has the documented fields', async () => {
@@ -349,6 +407,18 @@ test('every reason is documented, and none is invented', () => {
   expect(rowsOf(sectionOf(page, 'Reasons'), 'reason').map(([reason]) => codesIn(reason!)[0]!)).toEqual(
     reasons,
   );
+});
+
+test('bootstrap has the documented fields', async () => {
+  using remote = await createRemote();
+  await remote.publish({ files: { 'pullyu.yaml': YAML }, scripts: { 'good.sh': '#!/bin/sh\n' } });
+  await using host = createHost();
+  const nodeinfo = join(host.root, 'nowhere');
+  const args = [remote.url, '--label', 'part=web', '--nodeinfo', nodeinfo, '--heartbeat', 'cron'];
+  const ran = await host.run(['bootstrap', ...args, '--json']);
+  const types = fieldsOf('bootstrap');
+  expect(misfitsOfObject(ran.json<Record<string, unknown>>(), '', types)).toEqual([]);
+  expect(unseen([ran.json()], types)).toEqual([]);
 });
 
 test('with an error nothing is on standard output', async () => {

@@ -46,6 +46,6 @@ export async function findCommit(
   }
   const names = repos.map((repo) => repo.name).join(', ') || 'no repo';
   throw new PullyuError('usage', `expected one commit of ${names}, found none that is ${text} for certain`, {
-    hint: 'only what was fetched can be planned; for what is not pushed yet: pullyu plan --tree DIR',
+    hint: 'it must have been fetched, and a short id be long enough for one commit; for what is not pushed yet: pullyu plan --tree DIR',
   });
 }

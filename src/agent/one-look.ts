@@ -6,16 +6,26 @@ import { delay } from '../system/clock.ts';
 import { type Lock, readLockHolder } from '../system/lock.ts';
 import type { Paths } from '../system/paths.ts';
 import type { LookReport } from './look.ts';
-import { busyError, lockFile, openSession, type Session, type SessionOptions, takeLock } from './session.ts';
+import {
+  busyError,
+  describeHolder,
+  lockFile,
+  openSession,
+  type Session,
+  type SessionOptions,
+  takeLock,
+} from './session.ts';
 import type { LookAnswer } from './socket.ts';
 
 type OneLookOptions = Omit<SessionOptions, 'mode'>;
 
-/** For the holder of the lock. `held`: what a pause keeps from running; none when the look was idle. */
-export async function lookOnce(
-  lock: Lock,
-  o: OneLookOptions,
-): Promise<{ exitCode: ExitCode; idle: boolean; held: readonly Step[] }> {
+export interface Looked extends Pick<LookReport, 'exitCode' | 'idle' | 'failures'> {
+  /** What a pause keeps from running; none when the look was idle. */
+  readonly held: readonly Step[];
+}
+
+/** For the holder of the lock. */
+export async function lookOnce(lock: Lock, o: OneLookOptions): Promise<Looked> {
   const session = await openSession(lock, { ...o, mode: 'look' });
   try {
     const report = await session.looker.look();
@@ -27,7 +37,8 @@ export async function lookOnce(
       session.save(next);
     }
     const held = report.plan?.steps.filter((step) => step.reason === 'paused') ?? [];
-    return { exitCode: report.exitCode, idle: report.idle, held };
+    const { exitCode, idle, failures } = report;
+    return { exitCode, idle, held, failures };
   } finally {
     session.close();
   }
@@ -54,9 +65,14 @@ const RUNS_WAIT_MS = 15 * 60_000;
 /**
  * Waits for a look that is at work (a heartbeat that was just installed is quick), then looks. A daemon that was faster looks for us,
  * after what it runs already.
+ * @param onWait Once, as soon as somebody else is found at work, with who it is.
  * @throws PullyuError `busy`.
  */
-export async function runWithLock(o: OneLookOptions): Promise<ExitCode> {
+export async function runWithLock(
+  o: OneLookOptions,
+  onWait: (who: string) => void = () => {},
+): Promise<ExitCode> {
+  let told = false;
   const begun = o.clock.monotonic();
   for (;;) {
     const taken = takeLock(o.paths, 'look');
@@ -68,6 +84,8 @@ export async function runWithLock(o: OneLookOptions): Promise<ExitCode> {
       }
     }
     const isDaemon = taken.holder?.command === 'agent';
+    if (!told) onWait(describeHolder(taken.holder));
+    told = true;
     const answer = isDaemon ? await askForLook(o.paths, o.signal) : null;
     if (answer !== null && answer.exitCode !== EXIT.busy) return answer.exitCode;
     const limit = answer === null ? LOCK_WAIT_MS : RUNS_WAIT_MS;

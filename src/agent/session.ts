@@ -137,10 +137,13 @@ function lazyJournal(file: string, clock: Clock): Journal {
   };
 }
 
+export function describeHolder(holder: LockHolder | null): string {
+  return holder === null ? 'another pullyu' : `pullyu ${holder.command} (process ${holder.pid})`;
+}
+
 /** `busy`, with who is at work and for how long there is hope. */
 export function busyError(holder: LockHolder | null): PullyuError {
-  const who = holder === null ? 'another pullyu' : `pullyu ${holder.command} (process ${holder.pid})`;
-  return new PullyuError('busy', `${who} is at work on this host`, {
+  return new PullyuError('busy', `${describeHolder(holder)} is at work on this host`, {
     hint: 'it was told to look once more when it is done; `pullyu status` shows what it does',
   });
 }

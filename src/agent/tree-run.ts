@@ -36,6 +36,8 @@ export interface TreeRunOptions {
   readonly action: string;
   /** Else on the person's terminal. */
   readonly asAgent: boolean;
+  /** On the terminal: standard output is kept for something else. */
+  readonly stdoutToStderr?: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -163,6 +165,6 @@ async function runAsAgent(spec: RunSpec, o: TreeRunOptions): Promise<RunResult> 
 }
 
 async function runHere(spec: RunSpec, o: TreeRunOptions): Promise<TreeRunReport['result']> {
-  const code = await runOnTerminal(spec, o.env);
+  const code = await runOnTerminal(spec, o.env, { stdoutToStderr: o.stdoutToStderr === true });
   return { outcome: code === 0 ? 'ok' : 'failed', exitCode: code, note: null, endedAt: o.clock.now() };
 }

@@ -19,6 +19,7 @@ import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { createProber } from '../git/probe.ts';
 import { readGitVersion } from '../git/version.ts';
 import { installHeartbeat } from '../heartbeat/install-heartbeat.ts';
+import type { AgentEvent } from '../model/event.ts';
 import type { HostConfig } from '../model/host.ts';
 import { formatLabels } from '../model/labels.ts';
 import { printable } from '../model/printable.ts';
@@ -27,7 +28,7 @@ import type { Trouble } from '../model/trouble.ts';
 import { resolveTracking } from '../plan/tracking.ts';
 import { makeFolder, namedWriteError, readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import type { CommandContext } from './context.ts';
-import { printEvents } from './event-lines.ts';
+import { isoTimes, printEvents } from './event-lines.ts';
 import { heartbeatContext } from './heartbeat-context.ts';
 import { parseHeartbeatKind } from './install.ts';
 
@@ -42,6 +43,7 @@ export interface BootstrapOptions {
   readonly sshKey?: string;
   readonly knownHosts?: string;
   readonly heartbeat: string;
+  readonly json?: boolean;
 }
 
 export async function runBootstrap(
@@ -91,35 +93,61 @@ export async function runBootstrap(
   }
   const view = await readHostView(paths, id, null);
   const { nodeinfo } = view.config;
-  if (nodeinfo !== null && !existsSync(nodeinfo))
-    out.line(`${out.yellow('note')}: ${nodeinfo} is not there, so no label comes from it yet`);
-  out.line(
-    `${out.bold(view.host.name)} follows ${name} (${printable(remote)}); configuration: ${paths.hostFile}`,
-  );
+  const say = options.json ? () => {} : out.line;
+  const notes: string[] = [];
+  if (nodeinfo !== null && !existsSync(nodeinfo)) {
+    notes.push(`${printable(nodeinfo)} is not there, so no label comes from it yet`);
+    say(`${out.yellow('note')}: ${notes[0]}`);
+  }
+  say(`${out.bold(view.host.name)} follows ${name} (${printable(remote)}); configuration: ${paths.hostFile}`);
 
   // Before the first look, which may take long: cut off from here on, the heartbeat finishes it.
   const report = await installHeartbeat(
     { heartbeat, intervalMs: view.config.intervalMs },
     heartbeatContext(context),
   );
-  for (const step of report.steps) out.line(`${step.did} ${step.what}`);
-  for (const note of report.notes) out.line(note);
+  for (const step of report.steps) say(`${step.did} ${step.what}`);
+  for (const note of report.notes) say(note);
 
-  const exitCode = await runWithLock({ ...context, emit: printEvents(out) });
-  if (exitCode === EXIT.ok) out.line(`${out.green('well')}: ${await describeWork(name, view, context)}`);
-  else out.line('not all is well yet; the heartbeat goes on trying, `pullyu status` shows what is missing');
+  const events: AgentEvent[] = [];
+  const exitCode = await runWithLock(
+    { ...context, emit: options.json ? (event) => void events.push(event) : printEvents(out) },
+    (who) => out.notice(`${who} makes the first look already; waiting for it`),
+  );
+  const idle = exitCode === EXIT.ok ? await describeIdle(name, view, context) : null;
+  if (idle !== null) notes.push(idle);
+  if (exitCode === EXIT.ok)
+    say(`${out.green('well')}: ${idle ?? 'all work is done; `pullyu status` shows it'}`);
+  else say('not all is well yet; the heartbeat goes on trying, `pullyu status` shows what is missing');
+  if (options.json) {
+    const { host } = view;
+    out.json({
+      host: { name: host.name, id: host.id, labels: host.labels },
+      repo: name,
+      remote,
+      configuration: paths.hostFile,
+      heartbeat: { heartbeat: report.kind, steps: report.steps, notes: report.notes },
+      exitCode,
+      events: JSON.parse(JSON.stringify(events, isoTimes)),
+      notes,
+    });
+  }
   return exitCode;
 }
 
-/** A label with a typing error looks just like a host for which there is nothing to do. */
-async function describeWork(repo: string, { host }: HostView, context: CommandContext): Promise<string> {
+/** A label with a typing error looks just like a host for which there is nothing to do. null: it has something to do. */
+async function describeIdle(
+  repo: string,
+  { host }: HostView,
+  context: CommandContext,
+): Promise<string | null> {
   const { paths, clock, env } = context;
   const { plan } = await readPlan(paths, await readPicture(paths, clock), clock, env);
   const steps = plan.steps.filter((step) => step.repo === repo);
   if (steps.length > 0 && steps.every((step) => step.reason === 'not-selected')) {
     return `none of its actions is for this host (${formatLabels(host.labels)}); \`pullyu status --all\` shows for which they are`;
   }
-  return 'all work is done; `pullyu status` shows it';
+  return null;
 }
 
 /** @throws PullyuError `usage`, about what was typed and not about a file that is not written yet; `unreachable`. */

@@ -10,6 +10,7 @@ export function addControlCommands(program: Program, run: Run): void {
     .description('is the commit of the remote another one than HEAD?')
     .option('--branch <name>', 'of origin (default: the branch that is followed)')
     .option('--no-fetch', 'compare with what was fetched before')
+    .option('--json', 'see docs/json.md')
     .action((options) =>
       run(async (context) => (await import('./detect.ts')).runDetectFetch(options, context)),
     );
@@ -17,6 +18,7 @@ export function addControlCommands(program: Program, run: Run): void {
     .command('last-action')
     .description('is HEAD another commit than the one recorded by the last action?')
     .option('--action <name>', 'of this action (default: of the checkout as a whole)')
+    .option('--json', 'see docs/json.md')
     .action((options) =>
       run(async (context) => (await import('./detect.ts')).runDetectLastAction(options, context)),
     );
@@ -25,6 +27,7 @@ export function addControlCommands(program: Program, run: Run): void {
     .description('was one of the paths changed since the last action?')
     .argument('<path...>', 'as seen from here')
     .option('--action <name>', 'of this action (default: of the checkout as a whole)')
+    .option('--json', 'see docs/json.md')
     .action((paths, options) =>
       run(async (context) => (await import('./detect.ts')).runDetectPath(paths, options, context)),
     );
@@ -44,6 +47,7 @@ export function addControlCommands(program: Program, run: Run): void {
     .argument('<action>', 'NAME or REPO/NAME')
     .option('--as-agent', 'exactly as the agent would, standard input empty; recorded as `manual`')
     .option('--tree <dir>', 'with the files and the definition in this directory; never recorded')
+    .option('--json', 'how it ended, see docs/json.md; its output goes to standard error')
     .addHelpText(
       'after',
       `
@@ -72,7 +76,10 @@ The checkout is a clone of its own on the branch try/HOST-N. Edit it, run its ac
     .command('run')
     .description('run an action of the checkout as it is now, edits included, as the agent would')
     .argument('<action>', 'NAME or REPO/NAME')
-    .action((action) => run(async (context) => (await import('./try.ts')).runTryRun(action, context)));
+    .option('--json', 'how it ended, see docs/json.md; its output goes to standard error')
+    .action((action, options) =>
+      run(async (context) => (await import('./try.ts')).runTryRun(action, options, context)),
+    );
   trying
     .command('push')
     .description('put what worked on the tracked branch, on top of what others pushed meanwhile')
@@ -80,6 +87,7 @@ The checkout is a clone of its own on the branch try/HOST-N. Edit it, run its ac
     .option('--branch <name>', 'a branch for review instead')
     .option('--force', 'also what was not tried, or did not work')
     .option('--repo <name>', 'when several tries are open')
+    .option('--json', 'see docs/json.md')
     .action((options) => run(async (context) => (await import('./try.ts')).runTryPush(options, context)));
   trying
     .command('status')
@@ -92,6 +100,7 @@ The checkout is a clone of its own on the branch try/HOST-N. Edit it, run its ac
     .description('remove the checkout; what was tried and not pushed is undone by the next look')
     .option('--force', 'also what is nowhere else')
     .option('--repo <name>', 'when several tries are open')
+    .option('--json', 'see docs/json.md')
     .action((options) => run(async (context) => (await import('./try.ts')).runTryEnd(options, context)));
   for (const command of [...detect.commands, ...trying.commands]) command.exitOverride();
 }

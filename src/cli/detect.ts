@@ -6,35 +6,49 @@ import type { CommitId } from '../model/ids.ts';
 import { printable } from '../model/printable.ts';
 import type { CommandContext } from './context.ts';
 
+interface Json {
+  readonly json?: boolean;
+}
+
 export async function runDetectFetch(
-  options: { readonly branch?: string; readonly fetch: boolean },
+  options: Json & { readonly branch?: string; readonly fetch: boolean },
   context: CommandContext,
 ): Promise<ExitCode> {
-  return print(await detectFetch({ branch: options.branch ?? null, fetch: options.fetch }, context), context);
+  const { branch = null, fetch } = options;
+  return print(await detectFetch({ branch, fetch }, context), [], options, context);
 }
 
 export async function runDetectLastAction(
-  options: { readonly action?: string },
+  options: Json & { readonly action?: string },
   context: CommandContext,
 ): Promise<ExitCode> {
-  return print(await detectLastAction(nameOf(options), context), context);
+  return print(await detectLastAction(nameOf(options), context), [], options, context);
 }
 
 export async function runDetectPath(
   paths: readonly string[],
-  options: { readonly action?: string },
+  options: Json & { readonly action?: string },
   context: CommandContext,
 ): Promise<ExitCode> {
   const { commit, missing } = await detectPath(paths, nameOf(options), context);
-  for (const path of missing) context.out.notice(`note: the checked-out commit has no ${printable(path)}`);
-  return print(commit, context);
+  return print(commit, missing, options, context);
 }
 
 function nameOf(options: { readonly action?: string }): string | null {
   return options.action === undefined ? null : requireActionName(options.action);
 }
 
-function print(commit: CommitId | null, { out }: CommandContext): ExitCode {
-  if (commit !== null) out.line(commit);
+/** For a shell the bare commit or nothing; paths that are not there are no part of the answer. */
+function print(
+  commit: CommitId | null,
+  missing: readonly string[],
+  { json }: Json,
+  { out }: CommandContext,
+): ExitCode {
+  if (json) out.json({ commit, missing });
+  else {
+    for (const path of missing) out.notice(`note: the checked-out commit has no ${printable(path)}`);
+    if (commit !== null) out.line(commit);
+  }
   return EXIT.ok;
 }

@@ -1,4 +1,4 @@
-/** `pullyu logs ACTION`: the output of its last run, harmless to a terminal. */
+/** `pullyu logs ACTION`: the output of its last run, harmless to a terminal. As JSON one object, or while following one a line. */
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { journalStamp } from '../agent/memo.ts';
@@ -11,12 +11,13 @@ import type { CommandContext } from './context.ts';
 import { findAction } from './find-action.ts';
 import { actionsOfRuns } from './history.ts';
 import { copier } from './output-copier.ts';
+import { formatRunJson } from './run-json.ts';
 
 const FOLLOW_EVERY_MS = 100;
 
 export async function runLogs(
   action: string,
-  options: { readonly follow?: boolean },
+  options: { readonly follow?: boolean; readonly json?: boolean },
   context: CommandContext,
 ): Promise<ExitCode> {
   const { paths, out, signal } = context;
@@ -42,7 +43,16 @@ export async function runLogs(
     });
   }
   try {
-    const copy = copier(fd, out.isTerminal, (text) => out.write(text));
+    const text = new TextDecoder();
+    let whole = '';
+    const lines = options.json === true && options.follow === true;
+    const take = (piece: string | Uint8Array) => {
+      if (options.json !== true) return out.write(piece);
+      const more = text.decode(piece as Uint8Array, { stream: true });
+      if (!lines) whole += more;
+      else if (more !== '') out.write(`${JSON.stringify({ text: more, run: null })}\n`);
+    };
+    const copy = copier(fd, out.isTerminal && options.json !== true, take);
     let ended = run.result !== null;
     let stamp = '';
     copy();
@@ -53,6 +63,15 @@ export async function runLogs(
       ended = now !== stamp && !isOpen(readJournal(journalFile), run);
       stamp = now;
       copy();
+    }
+    if (options.json === true) {
+      const last =
+        readJournal(journalFile)
+          .runs()
+          .find((one) => one.intent.id === run.intent.id) ?? run;
+      const end = { text: whole + text.decode(), run: formatRunJson(last, paths.state) };
+      if (lines) out.write(`${JSON.stringify(end)}\n`);
+      else out.json(end);
     }
   } finally {
     closeSync(fd);

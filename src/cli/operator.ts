@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { intentOf } from '../agent/execute.ts';
+import { findCommit } from '../agent/find-commit.ts';
 import { dropRequest, postRequest, type Request, readRequests, recordsOfRequest } from '../agent/requests.ts';
 import { makeRunId } from '../agent/run-id.ts';
 import { takeLock } from '../agent/session.ts';
@@ -19,24 +20,49 @@ import { delay, readBootId } from '../system/clock.ts';
 import type { CommandContext } from './context.ts';
 import { findAction } from './find-action.ts';
 
+interface Json {
+  readonly json?: boolean;
+}
+
+/** What was asked for, as docs/json.md has it. */
+interface Asked {
+  readonly request: Request['type'];
+  /** null: there was nothing to ask for. */
+  readonly taken: Taken | null;
+  readonly repo?: string;
+  readonly action?: string;
+  readonly commit?: string;
+  /** Milliseconds since 1970. */
+  readonly until?: number;
+  readonly reason?: string;
+}
+
+/** For people its lines, for programs every field, null where it has no meaning. */
+function tell(asked: Asked, { json }: Json, { out }: CommandContext, lines: readonly string[]): ExitCode {
+  const { request, taken, repo = null, action = null, commit = null, reason = null } = asked;
+  const until = asked.until === undefined ? null : new Date(asked.until).toISOString();
+  if (json) out.json({ request, taken, repo, action, commit, until, reason });
+  else for (const line of lines) out.line(line);
+  return EXIT.ok;
+}
+
 /** For an agent at work to take a request; it asks between two steps and at each look. */
 const TAKEN_WITHIN_MS = 3_000;
 
-export async function runRedo(text: string, context: CommandContext): Promise<ExitCode> {
+export async function runRedo(text: string, options: Json, context: CommandContext): Promise<ExitCode> {
   const picture = await readPicture(context.paths, context.clock);
   const { actions } = await readPlan(context.paths, picture, context.clock, context.env);
   const { repo, name } = findAction(text, actions);
   const taken = await carryOut({ type: 'redo', repo, action: name }, context);
-  context.out.line(
+  return tell({ request: 'redo', taken, repo, action: name }, options, context, [
     `${repo}/${name} runs at the next look${taken === 'agent' ? ', which is now' : '; `pullyu look` makes one now'}`,
-  );
-  return EXIT.ok;
+  ]);
 }
 
 /** The operator did by hand what the next open step of the action is about: it counts as that step's success. */
 export async function runDone(
   text: string,
-  options: { readonly note: string },
+  options: Json & { readonly note: string },
   context: CommandContext,
 ): Promise<ExitCode> {
   const picture = await readPicture(context.paths, context.clock);
@@ -63,10 +89,9 @@ export async function runDone(
   const note = `done by hand: ${options.note}`;
   const result = { id: intent.id, outcome: 'ok', exitCode: null, signal: null, endedAt: now, note } as const;
   const taken = await carryOut({ type: 'done', intent, result }, context);
-  context.out.line(
+  return tell({ request: 'done', taken, repo, action: name, commit: step.commit }, options, context, [
     `${repo}/${name} counts as done at ${step.commit}${taken === 'later' ? ' as soon as the agent comes to it' : ''}`,
-  );
-  return EXIT.ok;
+  ]);
 }
 
 /** What waits for a human, or was tried in vain. */
@@ -79,7 +104,7 @@ const OPEN: ReadonlySet<Step['reason']> = new Set([
 ]);
 
 export async function runPause(
-  options: { readonly for: string; readonly reason: string },
+  options: Json & { readonly for: string; readonly reason: string },
   context: CommandContext,
 ): Promise<ExitCode> {
   const { parseDuration } = await import('../config/duration.ts');
@@ -91,32 +116,37 @@ export async function runPause(
   }
   const since = context.clock.now();
   await readPicture(context.paths, context.clock);
-  await carryOut({ type: 'pause', reason: options.reason, since, until: since + ms }, context);
-  context.out.line(`paused until ${formatTime(since + ms)}: ${printable(options.reason)}`);
-  context.out.line('looks go on and say what would be done; `pullyu resume` ends the pause before');
-  return EXIT.ok;
+  const until = since + ms;
+  const { reason } = options;
+  const taken = await carryOut({ type: 'pause', reason, since, until }, context);
+  return tell({ request: 'pause', taken, until, reason }, options, context, [
+    `paused until ${formatTime(until)}: ${printable(reason)}`,
+    'looks go on and say what would be done; `pullyu resume` ends the pause before',
+  ]);
 }
 
-export async function runResume(context: CommandContext): Promise<ExitCode> {
+export async function runResume(options: Json, context: CommandContext): Promise<ExitCode> {
   const picture = await readPicture(context.paths, context.clock);
-  if (picture.pause === null) {
-    context.out.line('there was no pause');
-    return EXIT.ok;
-  }
+  if (picture.pause === null)
+    return tell({ request: 'resume', taken: null }, options, context, ['there was no pause']);
   const taken = await carryOut({ type: 'resume' }, context);
-  context.out.line(taken === 'agent' ? 'resumed' : 'resumed; the next look does what is due');
-  return EXIT.ok;
+  return tell({ request: 'resume', taken }, options, context, [
+    taken === 'agent' ? 'resumed' : 'resumed; the next look does what is due',
+  ]);
 }
 
+/** @param text A full id, or the beginning of one that is known here. */
 export async function runAccept(
-  commit: string,
-  options: { readonly repo?: string },
+  text: string,
+  options: Json & { readonly repo?: string },
   context: CommandContext,
 ): Promise<ExitCode> {
-  if (!isCommitId(commit)) {
-    throw new PullyuError('usage', `expected a full commit id, found ${JSON.stringify(commit)}`, {
-      hint: '`pullyu status --json` shows the commit that was seen, as repos[].seen',
-    });
+  if (!/^[0-9a-fA-F]{7,64}$/.test(text)) {
+    throw new PullyuError(
+      'usage',
+      `expected a commit id of 7 or more hex digits, found ${JSON.stringify(text)}`,
+      { hint: '`pullyu status --json` shows the commit that was seen, as repos[].seen' },
+    );
   }
   const { view } = await readPicture(context.paths, context.clock);
   const names = view.config.repos.map((repo) => repo.name);
@@ -127,19 +157,20 @@ export async function runAccept(
       `expected --repo to be one of ${names.join(', ')}, found ${JSON.stringify(options.repo ?? 'none')}`,
     );
   }
+  const { paths, clock, env } = context;
+  const commit = isCommitId(text)
+    ? text
+    : (await findCommit(paths, view.config, text, { repo, clock, env })).id;
   const taken = await carryOut({ type: 'accept', repo, commit }, context);
-  context.out.line(`${repo} may move to ${commit}${taken === 'agent' ? '' : ' at the next look'}`);
-  return EXIT.ok;
+  return tell({ request: 'accept', taken, repo, commit }, options, context, [
+    `${repo} may move to ${commit}${taken === 'agent' ? '' : ' at the next look'}`,
+  ]);
 }
 
-/**
- * @returns `agent` when a daemon took it and looks now; `here` when this process recorded it; `later` when whoever is at work has it in
- * its inbox and will come to it.
- */
-export async function carryOut(
-  request: Request,
-  context: CommandContext,
-): Promise<'agent' | 'here' | 'later'> {
+/** `agent`: a daemon took it and looks now. `here`: this process recorded it. `later`: whoever is at work has it in its inbox. */
+export type Taken = 'agent' | 'here' | 'later';
+
+export async function carryOut(request: Request, context: CommandContext): Promise<Taken> {
   const { paths, clock } = context;
   const file = postRequest(
     paths.state,

@@ -70,6 +70,7 @@ function addHostCommands(program: Program, run: Run): void {
     .option('--ssh-key <file>', 'private key for an ssh remote')
     .option('--known-hosts <file>', 'host keys of an ssh remote')
     .option('--heartbeat <kind>', 'auto, systemd, cron, both or none', 'auto')
+    .option('--json', 'see docs/json.md')
     .action((url, options) =>
       run(async (context) => (await import('./bootstrap.ts')).runBootstrap(url, options, context)),
     );
@@ -95,16 +96,19 @@ function addHostCommands(program: Program, run: Run): void {
     .description('run nothing for a while; looks go on and say what would be done')
     .requiredOption('--for <duration>', 'such as 2h; a pause always ends')
     .requiredOption('--reason <text>', 'shown wherever the pause is')
+    .option('--json', 'see docs/json.md')
     .action((options) => run(async (context) => (await import('./operator.ts')).runPause(options, context)));
   program
     .command('resume')
     .description('end the pause')
-    .action(() => run(async (context) => (await import('./operator.ts')).runResume(context)));
+    .option('--json', 'see docs/json.md')
+    .action((options) => run(async (context) => (await import('./operator.ts')).runResume(options, context)));
   program
     .command('accept')
     .description('allow the move to a commit that does not descend from the last one')
-    .argument('<commit>', 'full commit id')
+    .argument('<commit>', 'full commit id, or 7 digits of it or more')
     .option('--repo <name>', 'when the host follows several')
+    .option('--json', 'see docs/json.md')
     .action((commit, options) =>
       run(async (context) => (await import('./operator.ts')).runAccept(commit, options, context)),
     );
@@ -144,6 +148,7 @@ function addActionCommands(program: Program, run: Run): void {
     .description('what the last run of an action printed')
     .argument('<action>', 'NAME, REPO/NAME or the id of a run')
     .option('-f, --follow', 'go on while it runs')
+    .option('--json', 'see docs/json.md')
     .action((action, options) =>
       run(async (context) => (await import('./logs.ts')).runLogs(action, options, context)),
     );
@@ -151,12 +156,16 @@ function addActionCommands(program: Program, run: Run): void {
     .command('redo')
     .description('run an action at the next look, whatever its last run was')
     .argument('<action>', 'NAME or REPO/NAME')
-    .action((action) => run(async (context) => (await import('./operator.ts')).runRedo(action, context)));
+    .option('--json', 'see docs/json.md')
+    .action((action, options) =>
+      run(async (context) => (await import('./operator.ts')).runRedo(action, options, context)),
+    );
   program
     .command('done')
     .description('say that what an action did not bring to an end was done by hand')
     .argument('<action>', 'NAME or REPO/NAME')
     .requiredOption('--note <text>', 'kept in the history')
+    .option('--json', 'see docs/json.md')
     .action((action, options) =>
       run(async (context) => (await import('./operator.ts')).runDone(action, options, context)),
     );

@@ -29,10 +29,13 @@ import type { CommandContext } from './context.ts';
 import { formatEvent } from './event-lines.ts';
 import { findAction, type NamedAction } from './find-action.ts';
 import { type OutputView, showOutput } from './output-copier.ts';
+import { formatRunJson, formatUnrecordedJson } from './run-json.ts';
 
 export interface RunOptions {
   readonly asAgent?: boolean;
   readonly tree?: string;
+  /** How it ended, on standard output; what it prints goes to standard error. */
+  readonly json?: boolean;
 }
 
 const FIND_RUN_EVERY_MS = 50;
@@ -52,11 +55,16 @@ export async function runRun(text: string, options: RunOptions, context: Command
       );
     }
     const { repo, name } = splitName(text, picture);
-    return runUnrecorded({ repo, name, folder, asAgent: options.asAgent === true }, picture, context);
+    return runUnrecorded(
+      { repo, name, folder, asAgent: options.asAgent === true, json: options.json === true },
+      picture,
+      context,
+    );
   }
   const { actions } = await readPlan(paths, picture, clock, env);
   const action = findAction(text, actions);
-  if (options.asAgent) return runRecorded(action, action.timeoutMs, context);
+  if (options.asAgent)
+    return runRecorded({ ...action, json: options.json === true }, action.timeoutMs, context);
   if (action.kind === 'once') {
     throw new PullyuError(
       'refused',
@@ -72,7 +80,11 @@ export async function runRun(text: string, options: RunOptions, context: Command
   source.close();
   if (current === null)
     throw new PullyuError('failed', `${repo.name} has no tree yet`, { hint: 'pullyu look' });
-  return runUnrecorded({ repo, name: action.name, folder: current.path, asAgent: false }, picture, context);
+  return runUnrecorded(
+    { repo, name: action.name, folder: current.path, asAgent: false, json: options.json === true },
+    picture,
+    context,
+  );
 }
 
 /** `REPO/NAME`, or `NAME` where the host follows one repo: its actions are not those of the published tree. */
@@ -91,10 +103,14 @@ interface Unrecorded {
   readonly name: string;
   readonly folder: string;
   readonly asAgent: boolean;
+  readonly json: boolean;
 }
 
+/** An action, and how its end is told. */
+type Asked = NamedAction & { readonly json: boolean };
+
 async function runUnrecorded(
-  { repo, name, folder, asAgent }: Unrecorded,
+  { repo, name, folder, asAgent, json }: Unrecorded,
   picture: HostPicture,
   context: CommandContext,
 ): Promise<ExitCode> {
@@ -110,11 +126,12 @@ async function runUnrecorded(
         folder,
         action: name,
         asAgent,
+        stdoutToStderr: json,
         env,
         clock,
         signal,
         onRun(run) {
-          view = showOutput(run.outputFile, out);
+          view = showOutput(run.outputFile, json ? out.beside : out);
           endOnSignal(context, stop.signal, () => run.intent.id);
         },
       });
@@ -124,17 +141,14 @@ async function runUnrecorded(
     }
   });
   const key = `${repo.name}/${name}`;
-  out.notice(formatResult(key, report.result, report.result.endedAt - report.startedAt));
+  if (json) out.json(formatUnrecordedJson(repo.name, report));
+  else out.notice(formatResult(key, report.result, report.result.endedAt - report.startedAt));
   const why = asAgent ? `${printable(folder)} is no commit of this host` : 'it ran on a terminal';
-  out.notice(`not recorded: ${why}; whether ${name} is due has not changed`);
+  if (!json) out.notice(`not recorded: ${why}; whether ${name} is due has not changed`);
   return report.result.outcome === 'ok' ? EXIT.ok : EXIT.failed;
 }
 
-async function runRecorded(
-  action: NamedAction,
-  timeoutMs: number,
-  context: CommandContext,
-): Promise<ExitCode> {
+async function runRecorded(action: Asked, timeoutMs: number, context: CommandContext): Promise<ExitCode> {
   const taken = await takeLockOrAgent(context.paths, 'run', context.signal);
   const run =
     taken.kind === 'agent'
@@ -146,18 +160,18 @@ async function runRecorded(
       hint: `\`pullyu logs ${action.name} -f\` follows it`,
     });
   }
-  context.out.notice(
-    formatResult(
-      `${key} at ${shortId(run.intent.commit)}`,
-      run.result,
-      run.result.endedAt - run.intent.startedAt,
-    ),
-  );
-  return run.result.outcome === 'ok' ? EXIT.ok : EXIT.failed;
+  const { out } = context;
+  const { intent, result } = run;
+  if (action.json) out.json({ recorded: true, ...formatRunJson(run, context.paths.state) });
+  else
+    out.notice(
+      formatResult(`${key} at ${shortId(intent.commit)}`, result, result.endedAt - intent.startedAt),
+    );
+  return result.outcome === 'ok' ? EXIT.ok : EXIT.failed;
 }
 
 /** No daemon: we are the agent for the time of one run. */
-async function runAsAgent(lock: Lock, action: NamedAction, context: CommandContext): Promise<Run | null> {
+async function runAsAgent(lock: Lock, action: Asked, context: CommandContext): Promise<Run | null> {
   const { paths, env, clock, out } = context;
   const stop = new AbortController();
   let view: OutputView | null = null;
@@ -174,7 +188,7 @@ async function runAsAgent(lock: Lock, action: NamedAction, context: CommandConte
     try {
       return await session.looker.runByHand(action.repo, action.name, {
         onRun(run) {
-          view = showOutput(run.outputFile, out);
+          view = showOutput(run.outputFile, action.json ? out.beside : out);
           endOnSignal(context, stop.signal, () => run.intent.id);
         },
       });
@@ -196,18 +210,14 @@ function noteEvent(event: AgentEvent, { out }: CommandContext): void {
 }
 
 /** The daemon runs it; we show what it prints. */
-async function askAgentToRun(
-  action: NamedAction,
-  timeoutMs: number,
-  context: CommandContext,
-): Promise<Run | null> {
+async function askAgentToRun(action: Asked, timeoutMs: number, context: CommandContext): Promise<Run | null> {
   const { paths, out } = context;
   const stop = new AbortController();
   const shown: { id: RunId | null; view: OutputView | null } = { id: null, view: null };
   const show = (id: RunId) => {
     shown.view?.finish();
     shown.id = id;
-    shown.view = showOutput(outputOf(paths.state, id), out);
+    shown.view = showOutput(outputOf(paths.state, id), action.json ? out.beside : out);
   };
   const path = `/run?${new URLSearchParams({ repo: action.repo, action: action.name })}`;
   const asking = askAgent<RunAnswer>(paths.state, 'POST', path, timeoutMs + RUN_SLACK_MS);

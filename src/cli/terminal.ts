@@ -12,6 +12,8 @@ export interface Terminal {
   json(value: unknown): void;
   /** To standard error. */
   notice(text: string): void;
+  /** Standard error, for what a program prints beside our JSON. */
+  readonly beside: Pick<Terminal, 'isTerminal' | 'write'>;
   error(error: PullyuError): void;
   readonly bold: Paint;
   readonly dim: Paint;
@@ -35,6 +37,10 @@ export function createTerminal(
     write: (text) => void stdout.write(text),
     line: (text = '') => void stdout.write(`${text}\n`),
     json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+    beside: {
+      isTerminal: streams.stderr.isTTY === true,
+      write: (text) => void streams.stderr.write(text),
+    },
     notice: (text) => void streams.stderr.write(`${text}\n`),
     error(error) {
       const { stderr } = streams;

@@ -15,6 +15,7 @@ import { formatEvent } from './event-lines.ts';
 import { carryOut } from './operator.ts';
 import { type OutputView, showOutput } from './output-copier.ts';
 import { endOnSignal, formatResult } from './run.ts';
+import { formatUnrecordedJson } from './run-json.ts';
 import { formatTable, type Terminal } from './terminal.ts';
 
 /** Only so long is a daemon given to hear that there is something new. */
@@ -42,7 +43,11 @@ export async function runTryBegin(
   return EXIT.ok;
 }
 
-export async function runTryRun(text: string, context: CommandContext): Promise<ExitCode> {
+export async function runTryRun(
+  text: string,
+  options: { readonly json?: boolean },
+  context: CommandContext,
+): Promise<ExitCode> {
   const { out } = context;
   const c = await tryContext(context);
   const { repo, action } = chooseAction(text, c);
@@ -53,7 +58,7 @@ export async function runTryRun(text: string, context: CommandContext): Promise<
     action,
     {
       onRun(run) {
-        view = showOutput(run.outputFile, out);
+        view = showOutput(run.outputFile, options.json ? out.beside : out);
         endOnSignal(context, stop.signal, () => run.intent.id);
       },
     },
@@ -63,6 +68,10 @@ export async function runTryRun(text: string, context: CommandContext): Promise<
     view?.finish();
   });
   const { result, startedAt } = report;
+  if (options.json) {
+    out.json(formatUnrecordedJson(repo.name, report));
+    return result.outcome === 'ok' ? EXIT.ok : EXIT.failed;
+  }
   out.notice(formatResult(`${repo.name}/${action} in the try`, result, result.endedAt - startedAt));
   if (report.action.kind === 'once')
     out.notice(
@@ -77,6 +86,7 @@ export async function runTryPush(
     readonly message?: string;
     readonly force?: boolean;
     readonly repo?: string;
+    readonly json?: boolean;
   },
   context: CommandContext,
 ): Promise<ExitCode> {
@@ -92,6 +102,12 @@ export async function runTryPush(
     },
     c,
   );
+  if (options.branch === undefined) await askAgent(paths.state, 'POST', '/look', WAKE_MS);
+  if (options.json) {
+    const { branch, commit, rebased, notHere } = report;
+    out.json({ branch, commit, rebased, notHere });
+    return EXIT.ok;
+  }
   for (const name of report.notHere)
     out.notice(`note: ${printable(name)} is not for this host, so nobody tried it`);
   if (report.rebased !== null)
@@ -100,7 +116,6 @@ export async function runTryPush(
     );
   out.line(`pushed ${shortId(report.commit)} to ${report.branch}`);
   if (options.branch === undefined) {
-    await askAgent(paths.state, 'POST', '/look', WAKE_MS);
     out.notice(
       'the hosts that it concerns take it at their next look; `pullyu try end` removes the checkout',
     );
@@ -125,15 +140,17 @@ export async function runTryStatus(
 }
 
 export async function runTryEnd(
-  options: { readonly force?: boolean; readonly repo?: string },
+  options: { readonly force?: boolean; readonly repo?: string; readonly json?: boolean },
   context: CommandContext,
 ): Promise<ExitCode> {
   const c = await tryContext(context);
   const repo = chooseOpen(options.repo, c);
   const { branch, redo } = await endTry(repo, options.force === true, c);
-  context.out.line(`${branch} is gone`);
+  if (options.json) context.out.json({ branch, redo });
+  else context.out.line(`${branch} is gone`);
   for (const action of redo) {
     await carryOut({ type: 'redo', repo: repo.name, action }, context);
+    if (options.json) continue;
     context.out.line(
       `${repo.name}/${printable(action)} runs at the next look, so that this host is again as the tracked commit says`,
     );

@@ -1,7 +1,7 @@
 /** A run on somebody's terminal: the tree, the user and the variables of the agent's runs, but the person's own terminal and PATH. */
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { PullyuError } from '../errors.ts';
-import { runForeground } from '../system/foreground.ts';
+import { type ForegroundOptions, runForeground } from '../system/foreground.ts';
 import { findAccount, ownAccount } from './account.ts';
 import { checkCommand } from './command.ts';
 import { actionEnvironment, DEFAULT_PATH } from './environment.ts';
@@ -22,6 +22,7 @@ const OF_THE_TERMINAL = ['TERM', 'COLORTERM', 'NO_COLOR', 'LINES', 'COLUMNS', 'S
 export async function runOnTerminal(
   spec: RunSpec,
   env: Readonly<Record<string, string | undefined>>,
+  o: Pick<ForegroundOptions, 'stdoutToStderr'> = {},
 ): Promise<number> {
   const own = ownAccount();
   const account = spec.user === null || spec.user === own.name ? own : findAccount(spec.user);
@@ -55,6 +56,7 @@ export async function runOnTerminal(
     return await runForeground(['/bin/sh', '-c', 'umask 022 && exec "$@"', 'sh', ...argv], {
       cwd: spec.tree,
       env: environment,
+      ...o,
     });
   } finally {
     rmSync(spec.runFolder, { recursive: true, force: true });

@@ -8,6 +8,8 @@ export interface ForegroundOptions {
   readonly cwd: string;
   /** The whole environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What it prints goes to our standard error: our standard output is for something else. */
+  readonly stdoutToStderr?: boolean;
   /** As soon as it is there. */
   readonly onStart?: (identity: ProcessIdentity) => void;
 }
@@ -25,7 +27,11 @@ export function runForeground(argv: readonly string[], o: ForegroundOptions): Pr
   const [file, ...args] = argv;
   if (file === undefined) throw new TypeError('runForeground: empty argv');
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: o.cwd, env: { ...o.env }, stdio: 'inherit' });
+    const child = spawn(file, args, {
+      cwd: o.cwd,
+      env: { ...o.env },
+      stdio: ['inherit', o.stdoutToStderr ? 2 : 'inherit', 'inherit'],
+    });
     const handlers = FORWARDED.map((signal) => {
       const forward = () => {
         if (!(process.stdin.isTTY && OF_THE_TERMINAL.includes(signal))) child.kill(signal);
