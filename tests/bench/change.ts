@@ -36,17 +36,20 @@ export async function measureApply(
 }
 
 export type PlanCosts = Readonly<
-  Record<'small' | 'actions', Readonly<Record<'plan' | 'unrelated', readonly Cost[]>>>
+  Record<'small' | 'actions', Readonly<Record<'plan' | 'unrelated' | 'config', readonly Cost[]>>>
 >;
 
-/** `plan`: of what is due, by a process of its own. `unrelated`: a look after a commit that concerns no action. */
+/**
+ * `plan`: of what is due, by a process of its own. `unrelated`: a look after a commit that concerns no action. `config`: after one that
+ * changes the bytes of pullyu.yaml, but nothing that an action is.
+ */
 export async function measurePlans(
   scene: Scene,
   o: { readonly rounds: number; readonly say: (text: string) => void },
 ): Promise<PlanCosts> {
   const costs = {
-    small: { plan: [] as Cost[], unrelated: [] as Cost[] },
-    actions: { plan: [] as Cost[], unrelated: [] as Cost[] },
+    small: { plan: [] as Cost[], unrelated: [] as Cost[], config: [] as Cost[] },
+    actions: { plan: [] as Cost[], unrelated: [] as Cost[], config: [] as Cost[] },
   };
   const names: readonly (RemoteName & ('small' | 'actions'))[] = ['small', 'actions'];
   for (const name of names) await scene.remotes[name].host.run('look');
@@ -57,6 +60,8 @@ export async function measurePlans(
       costs[name].plan.push(await measureCommand(host.argv('plan'), { env: scene.env }));
       await push('readme');
       costs[name].unrelated.push(await measureCommand(host.argv('look'), { env: scene.env }));
+      await push('config');
+      costs[name].config.push(await measureCommand(host.argv('look'), { env: scene.env }));
     }
   }
   return costs;

@@ -98,6 +98,14 @@ function planRows(plans: PlanCosts, sizes: Sizes): string[][] {
     [`\`pullyu plan\`, ${many} actions, CPU`, cpu(plans.actions.plan)],
     ['look at a commit that concerns nothing, one action, CPU', cpu(plans.small.unrelated)],
     [`look at a commit that concerns nothing, ${many} actions, CPU`, cpu(plans.actions.unrelated)],
+    [
+      'look at a commit that rewrites pullyu.yaml and changes no action, one action, CPU',
+      cpu(plans.small.config),
+    ],
+    [
+      `look at a commit that rewrites pullyu.yaml and changes no action, ${many} actions, CPU`,
+      cpu(plans.actions.config),
+    ],
   ];
 }
 
