@@ -4,7 +4,7 @@ import type { Transition } from '../model/presence.ts';
 import { printable } from '../model/printable.ts';
 import type { LastingTrouble, Trouble } from '../model/trouble.ts';
 import { trouble } from '../model/trouble.ts';
-import type { Delivery, Outbox, Own } from './outbox.ts';
+import type { Delivery, Outbox, Own, StoreKey } from './outbox.ts';
 import type { Contender, Outgoing, StatusStore } from './store.ts';
 
 /** Transitions of one push: after days without a network nothing is to become too large. */
@@ -18,23 +18,29 @@ export type DeliveryAnswer =
 /** One push. Only for the holder of the delivery's lock. */
 export async function deliverOnce(
   outbox: Outbox,
-  store: StatusStore,
+  target: { readonly key: StoreKey; readonly store: StatusStore },
   o: { readonly now: () => number; readonly signal: AbortSignal },
 ): Promise<DeliveryAnswer> {
   const own = outbox.own();
-  const before = outbox.delivery();
+  const before = outbox.delivery(target.key);
   if (own === null || own.sequence <= before.sequence) return { kind: 'nothing' };
   const waiting = outbox.waiting().filter((one) => one.sequence > before.sequence);
   const transitions = waiting.slice(0, AT_ONCE);
   const isAll = transitions.length === waiting.length;
   const out = outgoing(own, transitions, isAll, own.leftOut - before.leftOut);
-  const answer = await store.publish(out, o.signal);
+  const answer = await target.store.publish(out, o.signal);
   if (o.signal.aborted && !answer.ok) return { kind: 'failed', trouble: answer.trouble };
-  if (!answer.ok) return failed(outbox, before, answer.trouble, o.now());
+  if (!answer.ok) return failed(outbox, target.key, before, answer.trouble, o.now());
   if (answer.value.kind === 'conflict')
-    return failed(outbox, before, conflictTrouble(answer.value.contender, own.content.host), o.now());
+    return failed(
+      outbox,
+      target.key,
+      before,
+      conflictTrouble(answer.value.contender, own.content.host),
+      o.now(),
+    );
   const { contender } = answer.value;
-  outbox.setDelivery({
+  outbox.setDelivery(target.key, {
     version: 1,
     sequence: isAll ? own.sequence : transitions.at(-1)!.sequence,
     deliveredAt: o.now(),
@@ -59,7 +65,13 @@ function outgoing(own: Own, transitions: readonly Transition[], isAll: boolean, 
   return { host, id: id as HostId, bootId, transitions: told, presence };
 }
 
-function failed(outbox: Outbox, before: Delivery, problem: Trouble, now: number): DeliveryAnswer {
+function failed(
+  outbox: Outbox,
+  key: StoreKey,
+  before: Delivery,
+  problem: Trouble,
+  now: number,
+): DeliveryAnswer {
   const isSame = before.trouble?.code === problem.code;
   const lasting: LastingTrouble = {
     ...problem,
@@ -67,7 +79,7 @@ function failed(outbox: Outbox, before: Delivery, problem: Trouble, now: number)
     count: isSame ? before.trouble!.count + 1 : 1,
   };
   const conflict = problem.code === 'identity-conflict' ? problem.message : before.conflict;
-  outbox.setDelivery({ ...before, trouble: lasting, conflict });
+  outbox.setDelivery(key, { ...before, trouble: lasting, conflict });
   return { kind: 'failed', trouble: problem };
 }
 

@@ -40,15 +40,19 @@ function createReceiver(answer: () => Awaited<ReturnType<StatusStore['publish']>
     },
   } as unknown as StatusStore;
   const deliver = () =>
-    deliverOnce(openOutbox(folder), store, { now: () => 77, signal: new AbortController().signal });
-  return { arrived, deliver };
+    deliverOnce(
+      openOutbox(folder, ['git']),
+      { key: 'git', store },
+      { now: () => 77, signal: new AbortController().signal },
+    );
+  return { arrived, deliver, store };
 }
 
 const PUBLISHED: PublishAnswer = { kind: 'published', contender: null };
 
 test('what was put in is there for another process, in order', () => {
-  openOutbox(folder).put([transition(9), transition(10)], own(10));
-  const other = openOutbox(folder);
+  openOutbox(folder, ['git']).put([transition(9), transition(10)], own(10));
+  const other = openOutbox(folder, ['git']);
   expect(other.waiting().map((one) => one.subject)).toEqual(['line 9', 'line 10']);
   expect(other.own()?.sequence).toBe(10);
   expect(readOwn(folder)?.signed.text).toBe('presence 10');
@@ -56,15 +60,15 @@ test('what was put in is there for another process, in order', () => {
 });
 
 test('a look that died before its own presence was written writes the same transition again', () => {
-  openOutbox(folder).put([], own(8));
-  const again = openOutbox(folder);
+  openOutbox(folder, ['git']).put([], own(8));
+  const again = openOutbox(folder, ['git']);
   again.put([transition(9)], own(9));
-  openOutbox(folder).put([transition(9)], own(9));
+  openOutbox(folder, ['git']).put([transition(9)], own(9));
   expect(countWaiting(folder)).toBe(1);
 });
 
 test('everything arrives once, in order, however often delivery failed before', async () => {
-  const box = openOutbox(folder);
+  const box = openOutbox(folder, ['git']);
   box.put([transition(1), transition(2)], own(2));
   let broken = true;
   const { arrived, deliver } = createReceiver(() =>
@@ -72,19 +76,19 @@ test('everything arrives once, in order, however often delivery failed before', 
   );
   expect((await deliver()).kind).toBe('failed');
   expect((await deliver()).kind).toBe('failed');
-  expect(box.delivery().trouble).toMatchObject({ code: 'unreachable', count: 2, since: 77 });
+  expect(box.delivery('git').trouble).toMatchObject({ code: 'unreachable', count: 2, since: 77 });
   box.put([transition(3)], own(4));
   broken = false;
   expect(await deliver()).toEqual({ kind: 'delivered', transitions: 3, isAll: true });
   expect(arrived.map((out) => out.transitions.map((one) => one.sequence))).toEqual([[1, 2, 3]]);
   expect(arrived[0]?.presence.text).toBe('presence 4');
-  expect(box.delivery()).toMatchObject({ sequence: 4, trouble: null, deliveredAt: 77 });
+  expect(box.delivery('git')).toMatchObject({ sequence: 4, trouble: null, deliveredAt: 77 });
   expect(countWaiting(folder)).toBe(0);
   expect((await deliver()).kind).toBe('nothing');
 });
 
 test('a long queue goes in parts, each with the presence of its last line', async () => {
-  openOutbox(folder).put(
+  openOutbox(folder, ['git']).put(
     Array.from({ length: 60 }, (_, n) => transition(n + 1)),
     own(61),
   );
@@ -95,7 +99,7 @@ test('a long queue goes in parts, each with the presence of its last line', asyn
 });
 
 test('beyond the limit the oldest give way, and the next line says how many', async () => {
-  const box = openOutbox(folder);
+  const box = openOutbox(folder, ['git']);
   const count = WAITING_MAX + 3;
   box.put(
     Array.from({ length: count }, (_, n) => transition(n + 1)),
@@ -108,21 +112,34 @@ test('beyond the limit the oldest give way, and the next line says how many', as
 });
 
 test('another machine with our name keeps what waits here, and is named', async () => {
-  const box = openOutbox(folder);
+  const box = openOutbox(folder, ['git']);
   box.put([transition(1)], own(1));
   const contender = { id: 'b', bootId: 'other', addresses: ['10.0.0.9\u001b[2J'], clock: 1 };
   const { deliver } = createReceiver(() => ok({ kind: 'conflict', contender }));
   expect((await deliver()).kind).toBe('failed');
-  expect(box.delivery().conflict).toBe('another machine at 10.0.0.9\\x1b[2J publishes under the name web-1');
+  expect(box.delivery('git').conflict).toBe(
+    'another machine at 10.0.0.9\\x1b[2J publishes under the name web-1',
+  );
   expect(countWaiting(folder)).toBe(1);
 });
 
 test('files that a power cut tore are left out, what is whole is delivered', async () => {
-  openOutbox(folder).put([transition(1), transition(2)], own(2));
+  openOutbox(folder, ['git']).put([transition(1), transition(2)], own(2));
   writeFileSync(join(folder, 'outbox', '1.json'), '');
-  writeFileSync(join(folder, 'delivery.json'), '{"version":1,"sequ');
+  writeFileSync(join(folder, 'delivery-git.json'), '{"version":1,"sequ');
   const { arrived, deliver } = createReceiver(() => ok(PUBLISHED));
   await deliver();
   expect(arrived[0]?.transitions.map((one) => one.sequence)).toEqual([2]);
   expect(readdirSync(join(folder, 'outbox'))).toEqual([]);
+});
+
+test('what has arrived in one of two stores waits for the other', async () => {
+  const box = openOutbox(folder, ['git', 'nats']);
+  box.put([transition(1)], own(1));
+  const { store } = createReceiver(() => ok(PUBLISHED));
+  const time = { now: () => 1, signal: new AbortController().signal };
+  await deliverOnce(box, { key: 'git', store }, time);
+  expect(countWaiting(folder)).toBe(1);
+  await deliverOnce(box, { key: 'nats', store }, time);
+  expect(countWaiting(folder)).toBe(0);
 });

@@ -5,7 +5,7 @@
  *
  *   own.json          the newest presence, the last run that was told of: written after the transitions that it counts
  *   outbox/N.json     one transition, N is its sequence number
- *   delivery.json     how far it was delivered
+ *   delivery-S.json   how far it was delivered to the store S
  *
  * A crash after outbox/N.json and before own.json: the next look finds the same happenings and writes the same N again.
  */
@@ -54,18 +54,21 @@ export interface Outbox {
   put(transitions: readonly Transition[], own: Own): void;
   /** Oldest first. What cannot be read is left out. */
   waiting(): Transition[];
-  delivery(): Delivery;
-  /** Those up to `delivery.sequence` go. */
-  setDelivery(delivery: Delivery): void;
+  delivery(store: StoreKey): Delivery;
+  /** What has arrived in every store goes. */
+  setDelivery(store: StoreKey, delivery: Delivery): void;
   sweep(): void;
 }
 
+/** One status repository, or one of several shards, or one bus: a host writes to at most one of each kind. */
+export type StoreKey = 'git' | 'nats';
+
 const NAME = /^(\d{1,15})\.json$/;
 
-export function openOutbox(folder: string): Outbox {
+/** @param stores Those to which everything is to be delivered. */
+export function openOutbox(folder: string, stores: readonly StoreKey[]): Outbox {
   const box = join(folder, 'outbox');
   const ownFile = join(folder, 'own.json');
-  const deliveryFile = join(folder, 'delivery.json');
   let known: Own | null | undefined;
 
   const numbers = (): number[] => {
@@ -79,6 +82,8 @@ export function openOutbox(folder: string): Outbox {
       throw error;
     }
   };
+  const delivery = (store: StoreKey) =>
+    readJson<Delivery>(deliveryFile(folder, store), isDelivery) ?? NOTHING_YET;
   const drop = (sequence: number) => rmSync(join(box, `${sequence}.json`), { force: true });
 
   return {
@@ -102,22 +107,15 @@ export function openOutbox(folder: string): Outbox {
         (sequence) => readJson<Transition>(join(box, `${sequence}.json`), isTransition) ?? [],
       ),
 
-    delivery: () =>
-      readJson<Delivery>(deliveryFile, isDelivery) ?? {
-        version: 1,
-        sequence: 0,
-        deliveredAt: null,
-        leftOut: 0,
-        trouble: null,
-        conflict: null,
-      },
+    delivery,
 
-    setDelivery(delivery) {
+    setDelivery(store, delivered) {
       makeFolder(box, 0o700);
       // First the mark: what it covers is not sent twice by the next.
-      writeFileAtomic(deliveryFile, JSON.stringify(delivery));
+      writeFileAtomic(deliveryFile(folder, store), JSON.stringify(delivered));
+      const everywhere = Math.min(...stores.map((one) => delivery(one).sequence));
       for (const sequence of numbers()) {
-        if (sequence > delivery.sequence) break;
+        if (sequence > everywhere) break;
         drop(sequence);
       }
     },
@@ -127,6 +125,19 @@ export function openOutbox(folder: string): Outbox {
       sweepTemporaries(folder);
     },
   };
+}
+
+const NOTHING_YET: Delivery = {
+  version: 1,
+  sequence: 0,
+  deliveredAt: null,
+  leftOut: 0,
+  trouble: null,
+  conflict: null,
+};
+
+function deliveryFile(folder: string, store: StoreKey): string {
+  return join(folder, `delivery-${store}.json`);
 }
 
 function readJson<T>(file: string, isWhole: (value: T) => boolean): T | null {
@@ -158,6 +169,16 @@ export function countWaiting(folder: string): number {
     return readdirSync(join(folder, 'outbox')).filter((name) => NAME.test(name)).length;
   } catch {
     return 0;
+  }
+}
+
+/** For readers that hold no lock; null before the first delivery was tried. */
+export function readDelivery(folder: string, store: StoreKey): Delivery | null {
+  try {
+    const delivery = JSON.parse(readFileSync(deliveryFile(folder, store), 'utf8')) as Delivery;
+    return isDelivery(delivery) ? delivery : null;
+  } catch {
+    return null;
   }
 }
 
