@@ -6,6 +6,7 @@ import { printable } from '../model/printable.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
 import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import type { CloneGit } from './clone-git.ts';
+import { findClash, foldsNames } from './name-clash.ts';
 import { refuseLink, refusePath, TEMP_NAME } from './scan-path.ts';
 import { parseChanges, parseTree, type TreeChange } from './tree-listing.ts';
 
@@ -75,20 +76,49 @@ export async function scanTree(
       : 'a symbolic link with a very long target';
     if (reason !== null) return refuse(link.path, reason);
   }
+  const clash = foldsNames(git.dir) ? await findClashIn(git, to, rules) : ok(null);
+  if (!clash.ok) return clash;
+  if (clash.value !== null) {
+    const [one, other] = clash.value;
+    return refuse(Buffer.from(other), `a name that this file system takes for "${printable(one)}"`);
+  }
   if (files > rules.limits.treeMaxFiles) {
-    return tooLarge(to, `${files} files`, `${rules.limits.treeMaxFiles}`, 'limits.treeMaxFiles');
+    return tooLarge(to, `${files} files`, `${rules.limits.treeMaxFiles} files`, 'limits.treeMaxFiles');
   }
   if (bytes > rules.limits.treeMaxBytes) {
-    return tooLarge(to, `${bytes} bytes`, `${rules.limits.treeMaxBytes}`, 'limits.treeMaxSize');
+    return tooLarge(
+      to,
+      `${bytes} bytes${nameLargest(entries)}`,
+      `${rules.limits.treeMaxBytes} bytes`,
+      'limits.treeMaxSize',
+    );
   }
   const done: ScanRecord = { commit: to, rules: rulesKey(rules), files, bytes };
   writeFileAtomic(join(git.dir, RECORD), JSON.stringify(done), { durable: false });
   return ok(null);
 }
 
+/** Where names are folded, each commit is looked through as a whole: a new name may clash with an old one. */
+async function findClashIn(
+  git: CloneGit,
+  commit: CommitId,
+  rules: ScanRules,
+): Promise<Result<ReturnType<typeof findClash>>> {
+  const all = await listAll(git, commit, { ...rules, blobless: true });
+  return all.ok ? ok(findClash(all.value.entries.map(({ path }) => path.toString()))) : all;
+}
+
+interface Entry {
+  readonly mode: string;
+  readonly oid: string;
+  readonly path: Buffer;
+  /** null or missing: not known. */
+  readonly size?: number | null | undefined;
+}
+
 interface Listing {
   /** What is new or all, without folders. */
-  readonly entries: readonly { readonly mode: string; readonly oid: string; readonly path: Buffer }[];
+  readonly entries: readonly Entry[];
   /** Of the whole tree. */
   readonly files: number;
   readonly bytes: number;
@@ -125,7 +155,9 @@ async function listChanges(
     bytes +=
       (sizes.value.get(change.after?.oid ?? '') ?? 0) - (sizes.value.get(change.before?.oid ?? '') ?? 0);
   }
-  const entries = changes.flatMap((c) => (c.after ? [{ ...c.after, path: c.path }] : []));
+  const entries = changes.flatMap((c) =>
+    c.after ? [{ ...c.after, path: c.path, size: sizes.value.get(c.after.oid) }] : [],
+  );
   return ok({ entries, files, bytes });
 }
 
@@ -154,6 +186,13 @@ function refuseEntry(
   // Git itself refuses to check it out.
   if (entry.mode === SYMLINK && path.toLowerCase() === '.gitmodules') return 'a symbolic link of that name';
   return null;
+}
+
+/** Of what is new: whoever pushed it by mistake finds it at once. */
+function nameLargest(entries: readonly Entry[]): string {
+  const [largest] = [...entries].sort((a, b) => (b.size ?? 0) - (a.size ?? 0));
+  if (!largest?.size) return '';
+  return ` ("${printable(largest.path.toString())}" alone has ${largest.size})`;
 }
 
 function tooLarge(commit: CommitId, found: string, allowed: string, setting: string): Result<never> {

@@ -122,7 +122,10 @@ test('a script that mounts into every tree is stopped by a limit that names the 
     await remote.publish(say(`mounted ${n}`));
     ({ code } = await host.look());
   }
-  expect((await host.status()).repos[0]?.trouble).toMatchObject({ code: 'git-failed', message: expect.stringContaining('aside') });
+  expect((await host.status()).repos[0]?.trouble).toMatchObject({
+    code: 'git-failed',
+    message: expect.stringContaining('aside'),
+  });
   const points = readFileSync('/proc/self/mountinfo', 'utf8').match(/\S+\/trees\/\S+\/data(?= )/g) ?? [];
   expect(points.length).toBeGreaterThan(4);
   const purge = await host.run(['uninstall', '--purge']);
