@@ -15,6 +15,7 @@ import { parseDuration } from '../config/duration.ts';
 import { editHostConfig, formatHostConfig, HOST_SCHEMA_FILE } from '../config/edit-host-config.ts';
 import { parseHostConfig } from '../config/host-config.ts';
 import { whatIsWrongWithRemote } from '../config/remote.ts';
+import type { StatusSettings } from '../config/status-schema.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { createProber } from '../git/probe.ts';
 import { readGitVersion } from '../git/version.ts';
@@ -42,6 +43,9 @@ export interface BootstrapOptions {
   readonly credentials?: string;
   readonly sshKey?: string;
   readonly knownHosts?: string;
+  readonly status?: string;
+  readonly statusHeartbeat?: string;
+  readonly statusCredentials?: string;
   readonly heartbeat: string;
   readonly json?: boolean;
 }
@@ -58,7 +62,9 @@ export async function runBootstrap(
   const absolute = (path: string | undefined) =>
     path === undefined || isAbsolute(path) ? path : resolve(context.cwd, path);
   const remote = remoteOf(url, context.cwd);
-  checkInterval(options.interval);
+  checkDuration('--interval', options.interval);
+  checkDuration('--status-heartbeat', options.statusHeartbeat);
+  const status = statusOf(options, context.cwd);
   const ssh = {
     ...(options.sshKey === undefined ? {} : { key: absolute(options.sshKey)! }),
     ...(options.knownHosts === undefined ? {} : { knownHosts: absolute(options.knownHosts)! }),
@@ -68,6 +74,7 @@ export async function runBootstrap(
     ...(Object.keys(options.label).length === 0 ? {} : { labels: options.label }),
     ...(options.interval === undefined ? {} : { interval: options.interval }),
     ...(options.nodeinfo === undefined ? {} : { nodeinfo: absolute(options.nodeinfo)! }),
+    ...(status === null ? {} : { status }),
     repos: {
       [name]: {
         remotes: [remote],
@@ -167,9 +174,27 @@ function remoteOf(url: string, cwd: string): string {
   });
 }
 
-function checkInterval(text: string | undefined): void {
+/** The keys of `status` that were asked for; null: none. @throws PullyuError `usage`. */
+function statusOf(o: BootstrapOptions, cwd: string): Partial<StatusSettings> | null {
+  const more = {
+    ...(o.statusHeartbeat === undefined ? {} : { heartbeat: o.statusHeartbeat }),
+    ...(o.statusCredentials === undefined ? {} : { credentials: resolve(cwd, o.statusCredentials) }),
+  };
+  if (o.status === undefined) return Object.keys(more).length === 0 ? null : more;
+  const urls = o.status.split(',');
+  if (urls.every((url) => /^(?:nats|tls):/.test(url))) return { nats: urls, ...more };
+  // Nothing may be there yet: what waits is delivered when there is.
+  const url = isLocalPath(o.status) ? resolve(cwd, o.status) : o.status;
+  const wrong = whatIsWrongWithRemote(url);
+  if (wrong === null) return { remote: url, ...more };
+  throw new PullyuError('usage', `--status: ${wrong}`, {
+    hint: 'such as --status https://git.example.com/status.git; nothing was written',
+  });
+}
+
+function checkDuration(option: string, text: string | undefined): void {
   if (text === undefined || parseDuration(text) !== null) return;
-  throw new PullyuError('usage', `expected a duration for --interval, found ${JSON.stringify(text)}`, {
+  throw new PullyuError('usage', `expected a duration for ${option}, found ${JSON.stringify(text)}`, {
     hint: 'such as 500ms, 5s or 1m',
   });
 }

@@ -4,6 +4,7 @@ import { EXIT, type ExitCode } from '../errors.ts';
 import { version } from '../model/version.ts';
 import { type CommandContext, createContext } from './context.ts';
 import { addControlCommands } from './control-commands.ts';
+import { addFleetCommands } from './fleet-commands.ts';
 
 const EXIT_CODES = `
 Exit codes: 0 all well, 1 it did not work, 2 usage or configuration, 3 no remote could be reached,
@@ -30,6 +31,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addSetupCommands(program, run);
   addRepositoryCommands(program, run);
   addControlCommands(program, run);
+  addFleetCommands(program, run);
   for (const command of program.commands) command.exitOverride();
 
   try {
@@ -69,6 +71,12 @@ function addHostCommands(program: Program, run: Run): void {
     .option('--credentials <file>', 'file with what the remote asks for')
     .option('--ssh-key <file>', 'private key for an ssh remote')
     .option('--known-hosts <file>', 'host keys of an ssh remote')
+    .option(
+      '--status <url>',
+      'status repository, or nats:// servers with commas between them: the host publishes there',
+    )
+    .option('--status-heartbeat <duration>', 'from one presence to the next (default: 5m)')
+    .option('--status-credentials <file>', 'file with what the status repository or NATS asks for')
     .option('--heartbeat <kind>', 'auto, systemd, cron, both or none', 'auto')
     .option('--json', 'see docs/json.md')
     .action((url, options) =>
@@ -268,7 +276,7 @@ export function collectLabel(text: string, labels: Record<string, string>): Reco
   return { ...labels, [match[1]!]: match[2]! };
 }
 
-function parseCount(text: string): number {
+export function parseCount(text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1)
     throw new InvalidArgumentError(`expected a number of 1 or more, found ${JSON.stringify(text)}`);

@@ -4,6 +4,7 @@ import type { Labels } from '../model/labels.ts';
 import { checkHostText } from './host-config.ts';
 import type { HostSettings, RepoSettings } from './host-schema.ts';
 import { problemsError } from './problem.ts';
+import type { StatusSettings } from './status-schema.ts';
 
 /** Where the schema lies in the package. */
 export const HOST_SCHEMA_FILE = 'schemas/host.schema.json';
@@ -35,6 +36,8 @@ export interface HostChange {
   readonly labels?: Labels;
   /** Keys set beside those that are there; a repo that is new is added at the end. */
   readonly repos?: Readonly<Record<string, Partial<RepoSettings>>>;
+  /** Keys set beside those that are there. */
+  readonly status?: Partial<StatusSettings>;
 }
 
 /**
@@ -52,6 +55,7 @@ export function editHostConfig(text: string, change: HostChange, file = 'host.ya
   for (const [name, repo] of Object.entries(change.repos ?? {})) {
     for (const [key, value] of Object.entries(repo)) set(document, ['repos', name, key], value);
   }
+  for (const [key, value] of Object.entries(change.status ?? {})) set(document, ['status', key], value);
   const after = document.toString(STYLE);
   return after === before ? text : checked(after, file);
 }

@@ -155,6 +155,8 @@ export const statusSchema = v.pipe(
   ),
 );
 
+/** As it may be written. */
+export type StatusSettings = v.InferInput<typeof statusSchema>;
 export type StatusValues = v.InferOutput<typeof statusSchema>;
 
 /** Flat `credentials` and `tls` belong to the repository; without one, to NATS. */
