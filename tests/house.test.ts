@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   journal: ['model', 'errors.ts', 'system'],
   runner: ['model', 'errors.ts', 'system'],
   fleet: ['model', 'errors.ts'],
-  presence: ['model', 'errors.ts', 'system', 'git'],
+  presence: ['model', 'errors.ts', 'system', 'git', 'fleet'],
   news: ['model', 'errors.ts', 'system', 'fleet', 'presence'],
   agent: [
     'model',
@@ -43,6 +43,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'journal',
     'fleet',
     'presence',
+    'runner',
     'agent',
   ],
   demo: ['model', 'errors.ts', 'system'],
