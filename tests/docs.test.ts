@@ -67,6 +67,7 @@ test('the systemd unit points to the page for operators', () => {
       userUnit: false,
       cronFile: null,
       script: '/etc/pullyu/heartbeat.sh',
+      startScript: '/etc/pullyu/start.sh',
       log: '/var/lib/pullyu/heartbeat.log',
       environmentFile: '/etc/pullyu/environment',
       registered: true,

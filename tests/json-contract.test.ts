@@ -1,5 +1,5 @@
 /** docs/json.md against what bin/pullyu prints: every documented field is there, nothing else is, and each has its type. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CATALOGUE } from '../src/errors.ts';
@@ -274,6 +274,16 @@ describe('one host in every state', () => {
     );
     const answer = (await host.run(['look', '--json'])).json<{ idle: unknown; events: unknown[] }>();
     expect(answer).toMatchObject({ idle: null, events: [] });
+  });
+
+  test('a program that does not work is shown', async () => {
+    mkdirSync(join(host.state, 'proven'));
+    writeFileSync(join(host.state, 'proven/identity'), '1 2 3\n');
+    writeFileSync(join(host.state, 'trial'), '3 1700000000 4 5 6\n');
+    expect((await sample()).agent).toMatchObject({
+      fallback: { since: '2023-11-14T22:13:20.000Z', nextTrialAt: '2023-11-14T23:13:20.000Z' },
+    });
+    for (const name of ['proven', 'trial']) rmSync(join(host.state, name), { recursive: true });
   });
 
   test('what was asked of the agent has the documented fields', () => {

@@ -24,6 +24,8 @@ import { readState } from './state-file.ts';
 export interface DaemonHooks {
   /** After each look and each busy tick: a sign of life. */
   readonly onLook: (text: string) => void;
+  /** After each look. @returns why the daemon is to end now; null: it goes on. */
+  readonly onReport?: (report: LookReport) => string | null;
   /** Now and then while a look is under way: it may take long, and each of its steps has its own deadline. */
   readonly onLife: () => void;
 }
@@ -36,7 +38,8 @@ const LIFE_EVERY_MS = 20_000;
 /** A look without any run that takes longer than this is no longer called alive. */
 const LIFE_MAX_MS = 2 * 60 * 60_000;
 
-export async function runDaemon(lock: Lock, o: SessionOptions, hooks: DaemonHooks): Promise<void> {
+/** @returns why it ended by itself; null: it was told to. */
+export async function runDaemon(lock: Lock, o: SessionOptions, hooks: DaemonHooks): Promise<string | null> {
   let failures = 0;
   let isStarted = false;
   let intervalMs = FIRST_INTERVAL_MS;
@@ -51,7 +54,8 @@ export async function runDaemon(lock: Lock, o: SessionOptions, hooks: DaemonHook
         o.emit({ type: 'agent-started', version, intervalMs, repos: config.repos.map((repo) => repo.name) });
       }
       failures = 0;
-      await serve(session, o, hooks);
+      const why = await serve(session, o, hooks);
+      if (why !== null) return why;
     } catch (error) {
       const known =
         error instanceof PullyuError
@@ -73,9 +77,10 @@ export async function runDaemon(lock: Lock, o: SessionOptions, hooks: DaemonHook
       session?.close();
     }
   }
+  return null;
 }
 
-async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): Promise<void> {
+async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): Promise<string | null> {
   const { looker } = session;
   const { clock, signal } = o;
   const wakes = createWakes(signal);
@@ -166,12 +171,15 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
       for (const waiter of waiters) waiter(report);
       hooks.onLook(report.idle ? 'nothing to do' : `looked, next look at ${new Date(next).toISOString()}`);
       if (signal.aborted) break;
+      const why = hooks.onReport?.(report) ?? null;
+      if (why !== null) return why;
       if (!report.idle) await alive(looker.tidy(), clock, hooks);
       const waitMs = Math.max(AT_ONCE_MS, next - clock.now());
       const waiting = wakes.wait(waitMs);
       const isLong = waitMs > Math.max(LIFE_EVERY_MS, looker.view().config.intervalMs);
       await (isLong ? alive(waiting, clock, hooks) : waiting);
     }
+    return null;
   } finally {
     socket?.close();
     wakes.close();

@@ -6,6 +6,7 @@ import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { showLife } from '../heartbeat/daemon.ts';
 import { isLate } from '../heartbeat/duty.ts';
 import { createNotifier } from '../heartbeat/notify.ts';
+import { createProof } from '../heartbeat/proven.ts';
 import type { AgentEvent } from '../model/event.ts';
 import { delay } from '../system/clock.ts';
 import type { Lock } from '../system/lock.ts';
@@ -43,6 +44,8 @@ export async function runAgent(options: AgentOptions, context: CommandContext): 
     if (line !== null)
       out.line(options.json || out.isTerminal ? line : `${new Date(clock.now()).toISOString()} ${line}`);
   };
+  const proof = createProof({ state: paths.state, env }, (text) => out.notice(`warning: ${text}`));
+  let failures = 0;
   let lock: Lock | null = null;
   let waitsFor = '';
   try {
@@ -56,7 +59,7 @@ export async function runAgent(options: AgentOptions, context: CommandContext): 
     });
     if (lock === null) return EXIT.ok;
     notifier.ready();
-    await runDaemon(
+    const why = await runDaemon(
       lock,
       { paths, clock, env: withoutSupervisor(env), signal, emit, mode: 'agent' },
       {
@@ -64,13 +67,18 @@ export async function runAgent(options: AgentOptions, context: CommandContext): 
           lastLife = clock.now();
           notifier.status(text);
         },
+        onReport(report) {
+          failures = report.failures > 0 ? failures + 1 : 0;
+          const makesWay = proof.judge({ worked: failures === 0, failures, now: clock.now() });
+          return makesWay ? 'another version of pullyu is to be started in its place' : null;
+        },
         onLife() {
           lastLife = clock.now();
           showLife(paths.state, lastLife);
         },
       },
     );
-    emit({ type: 'agent-stopping', why: 'it was told to' });
+    emit({ type: 'agent-stopping', why: why ?? 'it was told to' });
     notifier.stopping();
     return EXIT.ok;
   } finally {

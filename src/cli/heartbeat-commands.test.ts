@@ -112,7 +112,8 @@ describe('install and uninstall', () => {
     const host = createHost(folder.path);
     expect(await runInstall({ heartbeat: 'cron' }, host.context)).toBe(0);
     const script = join(host.paths.config, 'heartbeat.sh');
-    expect(host.said().split('\n').slice(0, 2)).toEqual([
+    expect(host.said().split('\n').slice(0, 3)).toEqual([
+      `wrote ${join(host.paths.config, 'start.sh')}`,
       `wrote ${script}`,
       expect.stringMatching(/^wrote .*\/etc\/cron\.d\/pullyu-/),
     ]);

@@ -3,17 +3,28 @@ import { readValidView } from '../agent/host-view.ts';
 import { ensureIdentity } from '../agent/identity.ts';
 import { readState } from '../agent/state-file.ts';
 import { keepHeartbeat } from '../heartbeat/keep.ts';
+import type { Proof } from '../heartbeat/proven.ts';
 import type { CommandContext } from './context.ts';
 import { heartbeatContext } from './heartbeat-context.ts';
 
 /** @returns whether a look is to be made by this process. */
-export async function takeDuty(context: CommandContext): Promise<boolean> {
+export async function takeDuty(context: CommandContext, proof: Proof | null): Promise<boolean> {
   const { view } = await readValidView(context.paths, ensureIdentity(context.paths.state));
+  let started = false;
   const duty = await keepHeartbeat(
-    { intervalMs: view.config.intervalMs, say: (text) => context.out.line(text) },
+    {
+      intervalMs: view.config.intervalMs,
+      say: (text) => context.out.line(text),
+      onStart: () => {
+        started = true;
+      },
+    },
     heartbeatContext(context),
   );
-  return duty === 'look' && !isAskedToWait(context);
+  if (duty === 'look' && !isAskedToWait(context)) return true;
+  // Somebody else does the work, or it is not time yet: this start was no try. A daemon that was started by it is one.
+  if (!started) proof?.withdraw();
+  return false;
 }
 
 /** After a look in trouble, or when a server asked to be left alone, cron's minute is too early. A clock that was set back asks nothing. */

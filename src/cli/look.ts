@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { askForLook, lookOnce } from '../agent/one-look.ts';
 import { busyError, takeLock } from '../agent/session.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
+import { createProof } from '../heartbeat/proven.ts';
 import type { AgentEvent } from '../model/event.ts';
 import { writeFileAtomic } from '../system/files.ts';
 import type { CommandContext } from './context.ts';
@@ -14,11 +15,17 @@ export interface LookOptions {
   readonly json?: boolean;
 }
 
+const ENOUGH = 3;
+
 export async function runLook(options: LookOptions, context: CommandContext): Promise<ExitCode> {
   const { paths, clock, env, signal } = context;
+  const proof =
+    options.heartbeat === true
+      ? createProof({ state: paths.state, env }, (text) => context.out.notice(`warning: ${text}`))
+      : null;
   if (options.heartbeat === true) {
     const { takeDuty } = await import('./heartbeat-duty.ts');
-    if (!(await takeDuty(context))) return EXIT.ok;
+    if (!(await takeDuty(context, proof))) return EXIT.ok;
   }
   const taken = takeLock(paths, 'look');
   // Somebody was faster than the heartbeat: its duty is being done.
@@ -28,7 +35,9 @@ export async function runLook(options: LookOptions, context: CommandContext): Pr
   try {
     const events: AgentEvent[] = [];
     const emit = options.json ? (event: AgentEvent) => void events.push(event) : printEvents(context.out);
-    const { exitCode, idle, held } = await lookOnce(lock, { paths, env, clock, signal, emit });
+    const { exitCode, idle, held, failures } = await lookOnce(lock, { paths, env, clock, signal, emit });
+    // A copy that reached nothing in one look says no less than a daemon in three: the next minute has another turn.
+    proof?.judge({ worked: failures === 0, failures: failures === 0 ? 0 : ENOUGH, now: clock.now() });
     if (options.json)
       context.out.json({ idle, exitCode, events: JSON.parse(JSON.stringify(events, isoTimes)) });
     else if (options.heartbeat !== true) {

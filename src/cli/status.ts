@@ -5,6 +5,7 @@ import { type HostPicture, hostState, readPicture, readPlan } from '../agent/sta
 import { openTries } from '../agent/try.ts';
 import { EXIT, type ExitCode } from '../errors.ts';
 import { isLate } from '../heartbeat/duty.ts';
+import { readFallback } from '../heartbeat/proven.ts';
 import type { Action } from '../model/action.ts';
 import { actionKey } from '../model/action.ts';
 import { shortId } from '../model/ids.ts';
@@ -36,6 +37,8 @@ export interface StatusJson {
     readonly lastLookAt: string | null;
     readonly nextLookAt: string | null;
     readonly late: boolean;
+    /** The installed program does not work: the last version that did is used in its place. */
+    readonly fallback: { readonly since: string; readonly nextTrialAt: string } | null;
   };
   readonly pause: { readonly reason: string; readonly since: string; readonly until: string } | null;
   readonly repos: readonly RepoJson[];
@@ -93,6 +96,11 @@ export async function runStatus(
   return EXIT.ok;
 }
 
+function describeFallback(stateFolder: string): StatusJson['agent']['fallback'] {
+  const fallback = readFallback(stateFolder);
+  return fallback && { since: iso(fallback.since), nextTrialAt: iso(fallback.nextTrialAt) };
+}
+
 export function describeStatus(
   picture: HostPicture,
   steps: readonly Step[],
@@ -117,6 +125,7 @@ export function describeStatus(
       lastLookAt: isoOrNull(state.lastLookAt),
       nextLookAt: isoOrNull(state.nextLookAt),
       late: isLate(picture.now, state.lastLookAt, config.intervalMs),
+      fallback: describeFallback(stateFolder),
     },
     pause: pause && { reason: pause.reason, since: iso(pause.since), until: iso(pause.until) },
     repos: config.repos.map((repo) => {
@@ -213,6 +222,12 @@ function formatStatus(status: StatusJson, out: Terminal, now: number, all: boole
   lines.push(
     `${who}, every ${formatDuration(agent.intervalMs)}, ${agent.late ? out.red(`${look}, which is late`) : look}`,
   );
+  if (agent.fallback !== null)
+    lines.push(
+      out.red(
+        'the installed pullyu does not work: the last version that did is used in its place (pullyu doctor)',
+      ),
+    );
   if (agent.late && agent.pid === null)
     lines.push('  hint: pullyu install sets up the heartbeat; pullyu doctor says what is wrong with it');
   if (host.trouble !== null) lines.push(`${out.red('host.yaml')}: ${printable(host.trouble, 400)}`);

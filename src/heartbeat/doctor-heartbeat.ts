@@ -1,6 +1,6 @@
 /** Does anything call the agent? What is configured, what is really scheduled, and what really happened are three questions. */
 import { isLate, lateAfterMs } from './duty.ts';
-import { bad, type Finding, formatAge, good } from './finding.ts';
+import { bad, type Finding, formatAge, formatTime, good } from './finding.ts';
 
 export interface HeartbeatFacts {
   readonly now: number;
@@ -28,6 +28,8 @@ export interface HeartbeatFacts {
   readonly registered: boolean;
   /** Files that are not what `pullyu install` would write now. */
   readonly outdated: readonly string[];
+  /** The last version that worked is used in place of the installed one. */
+  readonly fallback: { readonly since: number; readonly nextTrialAt: number } | null;
   /** Proxies of this shell that the heartbeat will not have. */
   readonly missingProxies: readonly string[];
 }
@@ -38,6 +40,7 @@ export function judgeHeartbeat(facts: HeartbeatFacts): Finding[] {
     ...(facts.unit === null ? [] : [judgeUnit(facts.unit, facts.registered)]),
     ...(facts.cron === null ? [] : [judgeCron(facts.cron, facts.registered)]),
     judgeLooks(facts),
+    ...(facts.fallback === null ? [] : [judgeFallback(facts.fallback)]),
     ...judgeProxies(facts.missingProxies),
   ];
 }
@@ -140,6 +143,14 @@ function judgeLooks({ now, lastLookAt, intervalMs }: HeartbeatFacts): Finding {
     found: `the last one was ${ago}`,
     expected: `one within ${formatAge(lateAfterMs(intervalMs))}`,
     hint: 'see the heartbeat above and its log; `pullyu look` looks now',
+  });
+}
+
+function judgeFallback({ since, nextTrialAt }: NonNullable<HeartbeatFacts['fallback']>): Finding {
+  return bad('fail', 'program', {
+    found: `the installed pullyu reached no remote in its first starts (the last at ${formatTime(since)}): the last version that did looks in its place`,
+    expected: 'an installed pullyu that works',
+    hint: `see the log of the heartbeat, and install another version: it is tried at once. This one is tried again at ${formatTime(nextTrialAt)}`,
   });
 }
 

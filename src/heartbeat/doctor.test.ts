@@ -61,6 +61,7 @@ const heartbeat: HeartbeatFacts = {
   cron: null,
   registered: true,
   outdated: [],
+  fallback: null,
   missingProxies: [],
 };
 const repo: RepoFacts = {
@@ -296,5 +297,12 @@ test('limits that cannot be kept are a warning only where host.yaml asks for the
   expect(complaints({ machine: { limits } })).toEqual([]);
   expect(complaints({ machine: { limits: { ...limits, asked: ['memory'] } } })).toEqual([
     'warn limits of runs: no control groups for memory: a run may use all there is -> let a systemd of the machine run the agent, or give its container a cgroup hierarchy that it can write',
+  ]);
+});
+
+test('a program that does not work is said, with what is done about it', () => {
+  const fallback = { since: NOW, nextTrialAt: NOW + 60 * MINUTE };
+  expect(complaints({ heartbeat: { fallback } })).toEqual([
+    'fail program: the installed pullyu reached no remote in its first starts (the last at 2026-05-01T12:00:00Z): the last version that did looks in its place -> see the log of the heartbeat, and install another version: it is tried at once. This one is tried again at 2026-05-01T13:00:00Z',
   ]);
 });

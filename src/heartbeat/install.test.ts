@@ -195,10 +195,14 @@ describe('the line of cron', () => {
   test('finds another node when its own is gone, and says so in the log', async () => {
     const host = site();
     await host.install('cron');
-    const text = readText(host.places.script);
-    writeFileSync(host.places.script, text.replace(`node=${process.execPath}`, 'node=/opt/gone/node'));
-    runAsCron(host.places.cronFile!);
-    expect(readText(host.places.log)).toContain('/opt/gone/node is gone');
+    // Also when one of the two is alone.
+    for (const file of [host.places.startScript, host.places.script]) {
+      writeFileSync(file, readText(file).replace(`node=${process.execPath}`, 'node=/opt/gone/node'));
+      runAsCron(host.places.cronFile!);
+      expect(readText(host.places.log)).toContain('/opt/gone/node is gone');
+      rmSync(host.places.log);
+      rmSync(host.places.startScript, { force: true });
+    }
   });
 });
 
@@ -207,11 +211,12 @@ describe('an installation', () => {
     const host = site();
     const first = await host.install('cron');
     expect(first.map((r) => `${r.did} ${r.what}`)).toEqual([
+      `wrote ${host.places.startScript}`,
       `wrote ${host.places.script}`,
       `wrote ${host.places.cronFile}`,
     ]);
     const second = await host.install('cron');
-    expect(second.map((r) => r.did)).toEqual(['kept', 'kept']);
+    expect(second.map((r) => r.did)).toEqual(['kept', 'kept', 'kept']);
   });
 
   test('of another kind takes the place of the one before', async () => {
@@ -230,7 +235,7 @@ describe('an installation', () => {
     await host.install('both');
     writeFileSync(join(host.paths.state, 'journal.log'), 'x');
     const reports = await host.uninstall();
-    expect(reports.map((r) => r.did)).toEqual(['removed', 'removed', 'removed']);
+    expect(reports.map((r) => r.did)).toEqual(['removed', 'removed', 'removed', 'removed']);
     expect(await host.uninstall()).toEqual([]);
     expect(readText(join(host.paths.state, 'journal.log'))).toBe('x');
   });

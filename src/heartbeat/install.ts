@@ -7,6 +7,7 @@ import { addEnvironment, proxiesOf } from './environment.ts';
 import type { Machine } from './machine.ts';
 import { type HeartbeatPlaces, hashBelow, type Launcher } from './places.ts';
 import { renderHeartbeatScript } from './script.ts';
+import { renderStartScript } from './start-script.ts';
 import type { Step } from './steps.ts';
 import { renderUnit } from './systemd.ts';
 
@@ -115,6 +116,7 @@ export function planInstall(kind: HeartbeatKind, options: InstallOptions): Heart
         keepMode: true,
         edit: (old) => addEnvironment(old, environment),
       },
+      startStep(places, renderStartScript({ launcher: options.launcher, ...options.paths })),
       ...(cron ? cronSteps(options) : []),
       ...(systemd ? systemdSteps(options) : removeSystemdSteps(places, machine)),
       ...(cron ? [] : removeCronSteps(places, machine)),
@@ -126,9 +128,18 @@ export function planInstall(kind: HeartbeatKind, options: InstallOptions): Heart
 export function planUninstall(places: HeartbeatPlaces, machine: Machine): HeartbeatPlan {
   return {
     kind: 'none',
-    steps: [...removeSystemdSteps(places, machine), ...removeCronSteps(places, machine)],
+    steps: [
+      ...removeSystemdSteps(places, machine),
+      ...removeCronSteps(places, machine),
+      startStep(places, null),
+    ],
     notes: [],
   };
+}
+
+/** Before what calls it, and removed after that. */
+function startStep(places: HeartbeatPlaces, text: string | null): Step {
+  return { type: 'file', path: places.startScript, mode: 0o755, edit: () => text };
 }
 
 function cronSteps(options: InstallOptions): Step[] {

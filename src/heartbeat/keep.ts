@@ -12,6 +12,8 @@ export interface KeepOptions {
   readonly intervalMs: number;
   /** What happened, as one line for the log. */
   readonly say: (text: string) => void;
+  /** A daemon is started. */
+  readonly onStart?: () => void;
   /** Default: whether a systemd unit of this host is there, and systemd runs. */
   readonly supervised?: boolean;
 }
@@ -63,6 +65,7 @@ export async function keepHeartbeat(
     ({ daemon, lastLookAt, duty } = askDuty());
   }
   if (duty !== 'start') return duty === 'look' ? 'look' : 'rest';
+  options.onStart?.();
   const pid = await start(places, context);
   options.say('the agent was not running: started it');
   if (!isLate(clock.now(), lastLookAt, intervalMs)) return 'rest';

@@ -19,6 +19,8 @@ export interface HeartbeatPlaces {
   readonly cronFile: string | null;
   /** The one visible script that the line of cron calls. */
   readonly script: string;
+  /** The script by which every heartbeat starts the program: the installed one, or the last one that worked. */
+  readonly startScript: string;
   readonly log: string;
   /** Optional lines `NAME=value` that both kinds of heartbeat put into the agent's environment (proxies). */
   readonly environmentFile: string;
@@ -50,6 +52,7 @@ export function decidePlaces(paths: Paths, options: PlacesOptions): HeartbeatPla
       : join(base, 'etc/systemd/system', `${name}.service`),
     cronFile,
     script: join(paths.config, 'heartbeat.sh'),
+    startScript: join(paths.config, 'start.sh'),
     log: join(paths.state, 'heartbeat.log'),
     environmentFile: join(paths.config, 'environment'),
     registered,

@@ -6,6 +6,7 @@ import { findDaemon } from './daemon.ts';
 import type { HeartbeatFacts } from './doctor-heartbeat.ts';
 import { parseEnvironmentNames, proxiesOf } from './environment.ts';
 import { type InstallOptions, planInstall } from './install.ts';
+import { readFallback } from './proven.ts';
 import { readUnitProperties } from './systemctl.ts';
 import type { ToolOptions } from './tools.ts';
 
@@ -38,6 +39,7 @@ export async function readHeartbeatFacts(o: HeartbeatFactsOptions): Promise<Hear
           },
     registered: places.registered,
     outdated: findOutdated(kind, o),
+    fallback: readFallback(o.paths.state),
     missingProxies: kind === 'none' ? [] : findMissingProxies(o),
   };
 }

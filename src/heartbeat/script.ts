@@ -1,5 +1,6 @@
 import type { HeartbeatPlaces, Launcher } from './places.ts';
 import { formatShellCommand, quoteShell } from './shell-quote.ts';
+import { findNode } from './start-script.ts';
 
 /** Of the log, and as much again of the one before it. */
 export const HEARTBEAT_LOG_MAX_BYTES = 512 * 1024;
@@ -50,12 +51,10 @@ if [ -r "$environment" ]; then
   done <"$environment"
 fi
 
-node=${quoteShell(launcher.node)}
-if [ ! -x "$node" ]; then
-  echo "$(date -u +%Y-%m-%dT%H:%M:%SZ) warning: $node is gone, looking for another node; hint: run pullyu install again"
-  node=$(command -v node) || { echo 'error: there is no node on this machine'; exit 0; }
-fi
-${options.offsetSeconds > 0 ? `# This host's share of the minute.\nsleep ${options.offsetSeconds}\n` : ''}exec "$node" ${formatShellCommand(look)}
+${options.offsetSeconds > 0 ? `# This host's share of the minute.\nsleep ${options.offsetSeconds}\n` : ''}# It knows what to do when an upgrade has left a program that does not work.
+start=${quoteShell(places.startScript)}
+[ ! -r "$start" ] || exec /bin/sh "$start" look --heartbeat
+${findNode(launcher)}exec "$node" ${formatShellCommand(look)}
 `;
 }
 

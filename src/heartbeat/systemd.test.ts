@@ -42,7 +42,7 @@ test('the unit starts the agent of this very program, restarts it for ever and w
   expect(places.unitFile).toBe('/etc/systemd/system/pullyu.service');
   expect(text.split('\n')).toEqual(
     expect.arrayContaining([
-      'ExecStart=/usr/bin/node /opt/pullyu/bin/pullyu agent',
+      'ExecStart=/bin/sh /etc/pullyu/start.sh agent',
       'Type=notify',
       'NotifyAccess=all',
       'Restart=always',
@@ -74,7 +74,7 @@ test('every root has a unit of its own', () => {
   const two = unit({ root: '/srv/two' });
   expect(one.places.unitFile).toMatch(/^\/etc\/systemd\/system\/pullyu-[0-9a-f]{8}\.service$/);
   expect(two.places.unitFile).not.toBe(one.places.unitFile);
-  expect(one.text).toContain('pullyu --root /srv/one agent');
+  expect(one.text).toContain('/bin/sh /srv/one/etc/pullyu/start.sh agent');
 });
 
 test('a path with a new line in it cannot smuggle a setting into the unit', () => {
@@ -133,7 +133,7 @@ needsRoot('systemd-analyze', 'setpriv')('systemd reads back the very words that 
   });
   const lines = `${said.stdout}${said.stderr}`.split('\n').map((line) => line.trim());
   expect(lines).toContain(
-    `Command Line: /bin/echo /bin/true --root "/srv/it's 100% \\"odd\\" \\$\\$HOME \\\\x" agent`,
+    `Command Line: /bin/sh "/srv/it's 100% \\"odd\\" \\$\\$HOME \\\\x/etc/pullyu/start.sh" agent`,
   );
   expect(lines).toContain(`ReadWritePaths: -${path}/var/lib/pullyu`);
   expect(lines).toContain(`EnvironmentFile: -${path}/etc/pullyu/environment`);

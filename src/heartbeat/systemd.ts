@@ -24,16 +24,7 @@ export interface UnitOptions {
  */
 export function renderUnit(places: HeartbeatPlaces, options: UnitOptions): string {
   const { launcher, root, state } = options;
-  if (/["'\\]/.test(launcher.node)) {
-    throw new PullyuError(
-      'usage',
-      `systemd cannot start a program of the path ${JSON.stringify(launcher.node)}`,
-      {
-        hint: 'install node at a path without quotes and backslashes',
-      },
-    );
-  }
-  const agent = [launcher.node, launcher.bin, ...(root === null ? [] : ['--root', root]), 'agent'];
+  const agent = ['/bin/sh', places.startScript, 'agent'];
   const watchdog = Math.max(WATCHDOG_MIN_SECONDS, Math.ceil(lateAfterMs(options.intervalMs) / 1000));
   const sections = [
     '[Unit]',
