@@ -27,6 +27,7 @@ import { troubleFromError, troubleFromGit } from './stderr.ts';
 
 const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
 const END_MASTER_MS = 2_000;
+const CONNECT_MAX_SECONDS = 10;
 
 interface Question {
   readonly prefixes: readonly string[];
@@ -50,9 +51,16 @@ export function createSshProber(repo: RepoConfig, url: RemoteUrl, o: ProberOptio
     GIT_PROTOCOL: 'version=2',
   };
 
+  const connectSeconds = Math.min(
+    CONNECT_MAX_SECONDS,
+    Math.max(1, Math.floor(o.limits.probeTimeoutMs / 2_000)),
+  );
+
   function argv(folder: string | null, ...more: string[]): string[] {
     return [
       'ssh',
+      // The first one counts. It is per address: of a name with one that swallows everything, another must have its turn.
+      `-oConnectTimeout=${connectSeconds}`,
       ...sshOptions(repo.access, folder),
       ...(url.port === null ? [] : ['-p', String(url.port)]),
       ...more.filter((word) => word.startsWith('-')),

@@ -1,4 +1,6 @@
 /** The way to the remote: names that lead nowhere, addresses that swallow everything, interfaces that are down. On a network of its own. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { type GitServer, startGitServer } from '../../src/demo/git-server.ts';
 import { createHost, type TestHost } from '../support/host.ts';
@@ -17,6 +19,7 @@ import {
   STRANGER,
   type Zone,
 } from '../support/small-network.ts';
+import { startSshd } from '../support/sshd.ts';
 import { type Failure, survive } from '../support/survive.ts';
 
 const TOOLS = [...NETWORK_TOOLS, 'nft'];
@@ -133,3 +136,27 @@ function withCut(command: string): string {
   const run = ['sh', '-ec', `cat text >> "$PULLYU_STATE_DIR/said"; ${command}`];
   return JSON.stringify({ actions: { say: { run, paths: ['text'] } } });
 }
+
+needsRoot(
+  ...TOOLS,
+  'sshd',
+  'ssh',
+)('over ssh too the next address of a name has its turn', async () => {
+  using remote = await createRemote();
+  await remote.publish(sayRepository('one'));
+  await using sshd = await startSshd({ bare: remote.bare });
+  await using network = await createSmallNetwork({ 22: sshd.port });
+  network.names({ aaaa: [HOLE6], a: [FAR] });
+  await using host = createHost({ program: network.program });
+  const knownHosts = join(host.root, 'known_hosts');
+  const key = readFileSync(sshd.knownHosts, 'utf8').replace(/^\S+/, 'git.example');
+  writeFileSync(knownHosts, key);
+  const url = sshd.url.replace(`127.0.0.1:${sshd.port}`, 'git.example');
+  host.configure({
+    repos: { it: { remotes: [url], ssh: { key: sshd.key, knownHosts } } },
+    more: { limits: { probeTimeout: '5s' } },
+  });
+  const ran = await host.look();
+  expect(ran, ran.stdout + ran.stderr).toMatchObject({ code: 0 });
+  expect(said(host)).toEqual(['one']);
+});
