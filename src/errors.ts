@@ -9,6 +9,7 @@ export const EXIT = {
   refused: 4,
   busy: 5,
   timedOut: 124,
+  interrupted: 130,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 

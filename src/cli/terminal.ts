@@ -5,7 +5,9 @@ export type Paint = (text: string) => string;
 
 export interface Terminal {
   readonly isTerminal: boolean;
+  /** As they are at this moment: a window may be resized. */
   readonly columns: number;
+  readonly rows: number;
   line(text?: string): void;
   /** As it is, without a newline. */
   write(text: string | Uint8Array): void;
@@ -33,7 +35,12 @@ export function createTerminal(
   const red = paint(31, 39);
   return {
     isTerminal: stdout.isTTY === true,
-    columns: stdout.columns ?? 100,
+    get columns() {
+      return stdout.columns ?? 100;
+    },
+    get rows() {
+      return stdout.rows ?? 40;
+    },
     write: (text) => void stdout.write(text),
     line: (text = '') => void stdout.write(`${text}\n`),
     json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
@@ -74,4 +81,21 @@ export function formatTable(rows: readonly (readonly string[])[]): string[] {
 function visibleLength(text: string): number {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours have no width.
   return text.replace(/\u001b\[\d+m/g, '').length;
+}
+
+/** On a terminal cut to its width, so that a line stays one line. Colours are ended where it is cut. */
+export function clip(line: string, out: Pick<Terminal, 'isTerminal' | 'columns'>): string {
+  if (!out.isTerminal || visibleLength(line) <= out.columns) return line;
+  let left = out.columns - 3;
+  let isColoured = false;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours have no width.
+  const kept = line.replace(/\u001b\[\d+m|./gsu, (piece) => {
+    if (piece.length > 2) {
+      isColoured = true;
+      return piece;
+    }
+    left -= 1;
+    return left < 0 ? '' : piece;
+  });
+  return isColoured ? `${kept}\u001b[0m...` : `${kept}...`;
 }
