@@ -119,6 +119,7 @@ class ExampleHost {
       bootId: `boot-${this.boot}`,
       bootedAt: NOW - DAY,
       pause: this.pause,
+      roster: null,
       labels: { part: this.part },
     });
     return planLook({ ...input, memory: this.state.memory });

@@ -293,6 +293,7 @@ export async function createLooker(
       repos: inputs,
       memory: journal.memory(),
       pause: journal.pause(now),
+      roster: null,
     });
   };
 

@@ -119,6 +119,7 @@ export function planInputs(
     repos,
     memory: picture.journal.memory(),
     pause: picture.pause,
+    roster: null,
   });
 }
 

@@ -25,5 +25,11 @@ export const defaultRetry: RetryPolicy = { delayMs: 10_000, delayMaxMs: 600_000,
 
 export const defaultTimeoutMs = 600_000;
 
+/** Of a presence trigger. */
+export const defaultSettleMs = 10_000;
+
 /** Of one configuration file. */
 export const CONFIG_MAX_BYTES = 1 * MiB;
+
+/** Of hosts.yaml, which a program may write. */
+export const HOSTS_MAX_BYTES = 8 * MiB;

@@ -50,7 +50,7 @@ actions:
     run: [python3, apps/deploy.py, --port, 8080]
     hosts: {part: app, deployment: [prod, 1.10]}
     paths: [apps/**, ./lib/**, lib/**]
-    on: [change, change, look, boot, {schedule: " 17  3 * * * ", tz: Europe/Berlin}, {schedule: "@daily"}]
+    on: [change, change, look, boot, {schedule: " 17  3 * * * ", tz: Europe/Berlin}, {schedule: "@daily"}, {presence: {part: [app, 7]}}, {presence: {}, settle: 1m, facts: [port, 8, port]}]
     check: apps/needed.sh
     timeout: 2h
     user: shop
@@ -72,6 +72,8 @@ actions:
       { type: 'boot' },
       { type: 'schedule', cron: '17 3 * * *', tz: 'Europe/Berlin' },
       { type: 'schedule', cron: '@daily', tz: null },
+      { type: 'presence', of: { part: ['app', '7'] }, settleMs: 10_000, facts: [] },
+      { type: 'presence', of: {}, settleMs: 60_000, facts: ['8', 'port'] },
     ],
     check: ['apps/needed.sh'],
     timeoutMs: 7_200_000,
@@ -99,7 +101,8 @@ test.each([
 });
 
 const action = (rest: string) => `actions:\n  a:\n    run: x.sh\n    ${rest}\n`;
-const TRIGGERS = 'change, look, boot or {schedule: "17 3 * * *", tz: Europe/Berlin}';
+const TRIGGERS =
+  'change, look, boot, {schedule: "17 3 * * *", tz: Europe/Berlin} or {presence: {part: app}, settle: 10s}';
 const SCHEDULE = 'a schedule of five (or six) fields such as "17 3 * * *"';
 
 test.each<[string, string[]]>([
@@ -172,11 +175,34 @@ test.each<[string, string[]]>([
   [action('on: []'), ['4:9: actions.a.on: expected at least one trigger, found an empty list']],
   [action('on: [bootstrap]'), [`4:10: actions.a.on[0]: expected ${TRIGGERS}, found "bootstrap"`]],
   [
-    action('on: [{presence: {part: app}}]'),
+    action('on: [{presence: app}]'),
+    ['4:21: actions.a.on[0].presence: expected a mapping of labels such as {part: app}, found "app"'],
+  ],
+  [
+    action('on: [{presence: {part: []}}]'),
+    ['4:28: actions.a.on[0].presence.part: expected at least one value, found an empty list'],
+  ],
+  [
+    action('on: [{presence: {part: app}, settle: soon, fact: port}]'),
     [
-      '4:10: actions.a.on[0]: expected the key "schedule", found none',
-      '4:11: actions.a.on[0]: unknown key "presence"; expected one of schedule, tz',
+      '4:42: actions.a.on[0].settle: expected a duration such as 500ms, 60s, 10m, 2h or 1d, found "soon"',
+      '4:48: actions.a.on[0]: unknown key "fact"; did you mean "facts"?',
     ],
+  ],
+  [
+    action('on: [{presence: {part: app}, facts: [a b]}]'),
+    [
+      '4:42: actions.a.on[0].facts[0]: expected the name of a fact: letters, digits, ".", "_" and "-", found "a b"',
+    ],
+  ],
+  [
+    action('on: [{presense: {part: app}}]'),
+    ['4:11: actions.a.on[0]: unknown key "presense"; did you mean "presence"?'],
+  ],
+  [action('on: [{settle: 5s}]'), [`4:10: actions.a.on[0]: expected ${TRIGGERS}, found a mapping`]],
+  [
+    action('on: [{schedule: "17 3 * * *", presence: {part: app}}]'),
+    ['4:35: actions.a.on[0]: unknown key "presence"; expected one of schedule, tz'],
   ],
   [
     action('on: [{schedule: "99 * * * *"}]'),

@@ -20,6 +20,8 @@ const OPTIONS: CheckOptions = {
   isText: (path) => {
     const key = path[2];
     if (path[0] !== 'actions') return false;
+    // [actions, name, on, index, presence or facts, ...]
+    if (key === 'on') return path[4] === 'presence' || path[4] === 'facts';
     return key === 'hosts' || key === 'env' || key === 'user' || key === 'paths' || WORDS.has(String(key));
   },
   isSecret: (path) => path[2] === 'env' && path.length > 3,
@@ -121,6 +123,14 @@ function decideSelector(hosts: NonNullable<ActionValues['hosts']>): Selector {
 function decideTriggers(on: ActionValues['on']): Trigger[] {
   const triggers = on.map((trigger): Trigger => {
     if (typeof trigger === 'string') return { type: trigger };
+    if ('presence' in trigger) {
+      return {
+        type: 'presence',
+        of: decideSelector(trigger.presence),
+        settleMs: parseDuration(trigger.settle)!,
+        facts: [...new Set(trigger.facts.map(String))].sort(),
+      };
+    }
     return { type: 'schedule', cron: trigger.schedule.trim().replace(/\s+/g, ' '), tz: trigger.tz ?? null };
   });
   const seen = new Set<string>();

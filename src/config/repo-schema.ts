@@ -2,9 +2,10 @@
 import { Cron } from 'croner';
 import * as v from 'valibot';
 import { formatDuration } from './duration.ts';
-import { defaultRetry, defaultTimeoutMs } from './limits.ts';
+import { defaultRetry, defaultSettleMs, defaultTimeoutMs } from './limits.ts';
 import {
   asWritten,
+  byKey,
   closed,
   count,
   duration,
@@ -105,10 +106,52 @@ function isTimeZone(text: string): boolean {
   }
 }
 
-const TRIGGER = 'change, look, boot or {schedule: "17 3 * * *", tz: Europe/Berlin}';
-const trigger = v.union(
-  [v.picklist(['change', 'look', 'boot'], TRIGGER), closed({ schedule, tz: v.optional(zone) }, TRIGGER)],
+const FACT = 'the name of a fact: letters, digits, ".", "_" and "-"';
+const fact = asWritten(v.pipe(v.string(FACT), v.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, FACT)), FACT);
+
+const TRIGGER =
+  'change, look, boot, {schedule: "17 3 * * *", tz: Europe/Berlin} or {presence: {part: app}, settle: 10s}';
+const scheduleTrigger = closed({ schedule, tz: v.optional(zone) }, TRIGGER);
+const presenceTrigger = closed(
+  {
+    presence: v.pipe(
+      selector,
+      v.description('Labels of the live hosts that the action depends on; {} for all of them.'),
+    ),
+    settle: v.optional(
+      v.pipe(duration(100, DAY), v.description('A change counts when it has lasted for so long.')),
+      formatDuration(defaultSettleMs),
+    ),
+    facts: v.optional(
+      v.pipe(
+        v.array(fact, 'a list of names of facts'),
+        v.maxLength(50, 'at most 50 facts'),
+        v.description('The facts of those hosts that count too. Absent: none.'),
+      ),
+      [],
+    ),
+  },
   TRIGGER,
+);
+const words = v.picklist(['change', 'look', 'boot'], TRIGGER);
+/** None of the mappings for certain: to find the key that was meant. */
+const noTrigger = v.pipe(
+  closed(
+    {
+      schedule: v.optional(schedule),
+      tz: v.optional(zone),
+      presence: v.optional(v.unknown()),
+      settle: v.optional(v.unknown()),
+      facts: v.optional(v.unknown()),
+    },
+    TRIGGER,
+  ),
+  v.check(() => false, TRIGGER),
+);
+const trigger = byKey(
+  v.union([words, scheduleTrigger, presenceTrigger], TRIGGER),
+  { schedule: scheduleTrigger, presence: presenceTrigger },
+  v.union([words, noTrigger], TRIGGER),
 );
 
 const USER = 'the name of a user';
@@ -192,9 +235,13 @@ const action = closed(
         v.minLength(1, 'at least one trigger'),
         v.maxLength(20, 'at most 20 triggers'),
         v.description(
-          'When: `change` of its fingerprint, every `look`, each `boot` of the machine, or a schedule such as {schedule: "17 3 * * *", tz: Europe/Berlin}.',
+          'When: `change` of its fingerprint, every `look`, each `boot` of the machine, a schedule such as {schedule: "17 3 * * *", tz: Europe/Berlin}, or a change among the live hosts such as {presence: {part: app}, settle: 10s, facts: [port]}.',
         ),
-        v.examples([['look'], ['change', { schedule: '17 3 * * *', tz: 'Europe/Berlin' }]]),
+        v.examples([
+          ['look'],
+          ['change', { schedule: '17 3 * * *', tz: 'Europe/Berlin' }],
+          ['change', { presence: { part: 'app' }, settle: '30s', facts: ['port'] }],
+        ]),
       ),
       ['change'],
     ),

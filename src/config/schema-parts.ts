@@ -39,6 +39,27 @@ export function namedMap<const K extends v.GenericSchema<string, string>, const 
   return noList(v.record(key, value, expected));
 }
 
+/**
+ * A union with mappings of which each has a key of its own: that key says which one is meant, and of the others nothing is reported.
+ * @param whole All alternatives: what the JSON Schema is made from.
+ * @param otherwise For what has none of the keys.
+ */
+export function byKey<const S extends v.GenericSchema>(
+  whole: S,
+  meant: Readonly<Record<string, v.GenericSchema>>,
+  otherwise: v.GenericSchema,
+): S {
+  return {
+    ...whole,
+    '~run': (dataset, config) => {
+      const { value } = dataset;
+      const isMapping = typeof value === 'object' && value !== null;
+      const found = isMapping ? Object.keys(meant).find((key) => Object.hasOwn(value, key)) : undefined;
+      return (found === undefined ? otherwise : meant[found]!)['~run'](dataset, config) as never;
+    },
+  };
+}
+
 /** To valibot a list is an object too; to the one who wrote it, it is not. */
 function noList<S extends v.GenericSchema>(schema: S): S {
   return {

@@ -9,7 +9,18 @@ export type Trigger =
   | { readonly type: 'boot' }
   /** Until its first success on this host, then never again (the convention's init). */
   | { readonly type: 'bootstrap' }
-  | { readonly type: 'schedule'; readonly cron: string; readonly tz: string | null };
+  | { readonly type: 'schedule'; readonly cron: string; readonly tz: string | null }
+  | PresenceTrigger;
+
+/** The live hosts with these labels are others than at its last success, or one of them has other addresses or facts. */
+export interface PresenceTrigger {
+  readonly type: 'presence';
+  readonly of: Selector;
+  /** A change counts when it has lasted for so long. */
+  readonly settleMs: number;
+  /** The facts of those hosts that count, sorted; a fact that is not named re-runs nothing. */
+  readonly facts: readonly string[];
+}
 
 export interface RetryPolicy {
   /** First wait after a failure; doubles each time. */

@@ -1,7 +1,7 @@
 import type { Action, ActionKey, Argv } from './action.ts';
 import type { Host } from './host.ts';
 import type { CommitId } from './ids.ts';
-import type { FingerprintParts, Outcome, Run, RunReason } from './run.ts';
+import type { FingerprintParts, Outcome, RosterPart, Run, RunReason } from './run.ts';
 
 /** Why an action is not due. */
 export type RestReason =
@@ -10,7 +10,7 @@ export type RestReason =
   | 'backing-off' // failed; waits until `notBefore`
   | 'parked' // a human is needed
   | 'unknown' // a `once` run was cut off: nobody knows whether it was done
-  | 'waiting' // an action that it comes after has not succeeded
+  | 'waiting' // an action that it comes after has not succeeded, or the roster that it declares was not read yet
   | 'not-yet' // its next scheduled time has not come
   | 'paused'
   | 'running'; // a run of it is open
@@ -89,6 +89,24 @@ export interface Pause {
   readonly until: number;
 }
 
+/** What the planner knows of other hosts. */
+export interface RosterView {
+  /** False: host.yaml has no `status`, so this host never finds any other. */
+  readonly isConfigured: boolean;
+  /** By `presenceKey(trigger)`. One that is missing was not read yet: that says nothing about who lives. */
+  readonly triggers: ReadonlyMap<string, TriggerRoster>;
+}
+
+/** The live hosts that one presence trigger means. */
+export interface TriggerRoster {
+  /** What counts. */
+  readonly settled: RosterPart;
+  /** Another roster that was seen and has not lasted long enough; null when there is none. */
+  readonly pending: RosterPart | null;
+  /** When `pending` counts if it lasts, milliseconds since 1970; null without one. */
+  readonly wakeAt: number | null;
+}
+
 export interface PlanInput {
   readonly now: number;
   readonly bootId: string;
@@ -98,4 +116,6 @@ export interface PlanInput {
   readonly repos: readonly RepoInput[];
   readonly memory: ReadonlyMap<ActionKey, ActionMemory>;
   readonly pause: Pause | null;
+  /** null: nothing was read yet. Only actions with a presence trigger ask. */
+  readonly roster: RosterView | null;
 }

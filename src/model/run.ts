@@ -10,6 +10,7 @@ export type RunReason =
   | 'changed' // content of its paths differs from that of its last success
   | 'definition' // the action itself was changed
   | 'labels' // a label that it declares was changed
+  | 'presence' // the live hosts that it declares changed
   | 'catch-up' // one of several commits to be run in order
   | 'retry' // the last attempt failed, its wait is over (or a new commit came)
   | 'interrupted' // the last attempt was cut off
@@ -45,6 +46,17 @@ export interface FingerprintParts {
   readonly content: string;
   readonly definition: string;
   readonly labels: string;
+  /** Only of an action with a presence trigger. */
+  readonly roster?: RosterPart;
+}
+
+/** The live hosts that an action declares, as they count for it. */
+export interface RosterPart {
+  readonly digest: string;
+  /** How many hosts. */
+  readonly count: number;
+  /** Name and a short digest of each, sorted by name; null when there are more than a record should hold. */
+  readonly members: readonly (readonly [name: string, digest: string])[] | null;
 }
 
 /** The durable result. */

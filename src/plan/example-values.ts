@@ -4,7 +4,8 @@ import { type Action, type ActionKey, actionKey } from '../model/action.ts';
 import { type CommitId, commitId, type HostId, type RunId } from '../model/ids.ts';
 import type { Labels } from '../model/labels.ts';
 import type { ActionMemory, PlanInput, RepoInput } from '../model/plan.ts';
-import type { Outcome, Run, RunIntent, RunResult } from '../model/run.ts';
+import type { RosterMember } from '../model/presence.ts';
+import type { Outcome, RosterPart, Run, RunIntent, RunResult } from '../model/run.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { contentGlobs } from './globs.ts';
 
@@ -81,9 +82,24 @@ export function exampleInput(values: InputValues = {}): PlanInput {
     bootedAt: NOW - DAY,
     repos: [exampleRepo()],
     pause: null,
+    roster: null,
     ...rest,
     host: { name: 'web-17', id: 'a'.repeat(26) as HostId, labels },
     memory: new Map(memory.map((one): [ActionKey, ActionMemory] => [actionKey(one.repo, one.action), one])),
+  };
+}
+
+/** A live host with `part: app`. */
+export function exampleMember(name: string, values: Partial<RosterMember> = {}): RosterMember {
+  return {
+    name,
+    id: `id-of-${name}` as HostId,
+    labels: { part: 'app' },
+    addresses: ['10.0.0.1', 'fd00::1'],
+    state: 'working',
+    facts: {},
+    lastContactAt: NOW,
+    ...values,
   };
 }
 
@@ -94,11 +110,13 @@ interface RunValues extends Partial<Omit<RunIntent, 'id'>> {
   readonly exitCode?: number | null;
   readonly endedAt?: number;
   readonly result?: Partial<RunResult>;
+  /** The live hosts that it declared. */
+  readonly roster?: RosterPart | null;
 }
 
 /** A run of `action` at the first commit with the content `content`, which succeeded an hour ago. */
 export function exampleRun(action: Action, values: RunValues = {}, content = 'content'): Run {
-  const { outcome = 'ok', exitCode, endedAt = NOW - HOUR, result, ...rest } = values;
+  const { outcome = 'ok', exitCode, endedAt = NOW - HOUR, result, roster = null, ...rest } = values;
   const id = (values.id ?? `run-${action.name}`) as RunId;
   const contents = new Map(contentGlobs(action).map((glob) => [glob, content]));
   return {
@@ -107,7 +125,7 @@ export function exampleRun(action: Action, values: RunValues = {}, content = 'co
       action: action.name,
       purpose: 'work',
       commit: exampleCommit(1),
-      ...fingerprintOf(action, { part: 'app' }, contents),
+      ...fingerprintOf(action, { part: 'app' }, contents, roster),
       reason: 'first',
       attempt: 1,
       kind: action.kind,

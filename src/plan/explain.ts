@@ -1,7 +1,8 @@
 import { shortId } from '../model/ids.ts';
 import type { ActionMemory, Step } from '../model/plan.ts';
 import { printable } from '../model/printable.ts';
-import type { FingerprintParts, Run } from '../model/run.ts';
+import type { FingerprintParts, RosterPart, Run } from '../model/run.ts';
+import { presenceTriggers } from './presence-triggers.ts';
 import { formatEnd, formatTime } from './sentence.ts';
 import { standingSuccess } from './situation.ts';
 
@@ -26,7 +27,7 @@ export function explainAction(steps: readonly Step[], memory: ActionMemory | nul
   ];
 }
 
-const PARTS: readonly [keyof FingerprintParts, string][] = [
+const PARTS: readonly [Exclude<keyof FingerprintParts, 'roster'>, string][] = [
   ['content', 'content'],
   ['definition', 'definition'],
   ['labels', 'labels'],
@@ -34,12 +35,43 @@ const PARTS: readonly [keyof FingerprintParts, string][] = [
 
 function explainParts(step: Step, success: Run | null): string[] {
   if (step.purpose === 'undo') return [];
-  return PARTS.map(([part, name]) => {
-    const now = shortPart(step.parts[part]);
-    if (success === null) return `${name}: ${now}, nothing to compare with`;
-    const before = shortPart(success.intent.parts[part]);
-    return now === before ? `${name}: ${now}, the same` : `${name}: ${now}, was ${before}`;
-  });
+  return [
+    ...PARTS.map(([part, name]) => explainPart(part, name, step, success)),
+    ...explainRoster(step, success),
+  ];
+}
+
+function explainPart(
+  part: Exclude<keyof FingerprintParts, 'roster'>,
+  name: string,
+  step: Step,
+  success: Run | null,
+): string {
+  const now = shortPart(step.parts[part]);
+  if (success === null) return `${name}: ${now}, nothing to compare with`;
+  const before = shortPart(success.intent.parts[part]);
+  return now === before ? `${name}: ${now}, the same` : `${name}: ${now}, was ${before}`;
+}
+
+/** Only of an action with a presence trigger. */
+function explainRoster(step: Step, success: Run | null): string[] {
+  const now = step.parts.roster;
+  if (step.definition === null || presenceTriggers(step.definition).length === 0) return [];
+  if (now === undefined) return ['live hosts: not read yet'];
+  const shown = `live hosts: ${shortId(now.digest)}${describeMembers(now)}`;
+  if (success === null) return [`${shown}, nothing to compare with`];
+  const before = success.intent.parts.roster;
+  if (before?.digest === now.digest) return [`${shown}, the same`];
+  return [
+    before === undefined
+      ? `${shown}, was none`
+      : `${shown}, was ${shortId(before.digest)}${describeMembers(before)}`,
+  ];
+}
+
+function describeMembers({ members, count }: RosterPart): string {
+  if (members === null || members.length > 10) return ` (${count} hosts)`;
+  return count === 0 ? ' (no host)' : ` (${members.map(([name]) => printable(name, 64)).join(', ')})`;
 }
 
 /** Digests are shown as commits are; the content of a commit to catch up with is that commit. */
@@ -71,7 +103,12 @@ function explainNext(steps: readonly Step[], now: number): string {
   const [first] = steps;
   if (first?.reason === 'not-selected')
     return 'when the labels of this host, or the hosts of the action, change';
-  if (first?.reason === 'waiting') return 'when what it waits for has succeeded';
+  if (first?.reason === 'waiting') {
+    // It declares live hosts, and none were ever read.
+    const needsRoster = first.definition !== null && presenceTriggers(first.definition).length > 0;
+    const isUnread = needsRoster && first.parts.roster === undefined;
+    return isUnread ? 'when the roster has been read' : 'when what it waits for has succeeded';
+  }
   if (first?.reason === 'running') return 'decided when this run has ended';
   if (first?.reason === 'parked' || first?.reason === 'unknown')
     return 'when a human or a new commit decides it';

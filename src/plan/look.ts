@@ -5,6 +5,7 @@ import { printable } from '../model/printable.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { gate } from './gate.ts';
 import { orderActions } from './order.ts';
+import { rosterOfAction, rosterPartOf, wokenByRoster } from './presence-triggers.ts';
 import { decideRunning } from './running.ts';
 import { type Moment, makeStep } from './step.ts';
 import { planUndo } from './undo.ts';
@@ -47,12 +48,15 @@ function planRepo(repo: RepoInput, { labels, memories, input, moment }: RepoCont
       else work.push(notSelected(action, repo, memory, labels, moment));
       continue;
     }
-    const print = fingerprintOf(action, labels, repo.contents);
+    const roster = rosterOfAction(action, input.roster);
+    const print = fingerprintOf(action, labels, repo.contents, rosterPartOf(roster, memory));
     const history = repo.histories.get(key) ?? [];
-    const entries = decideWork({ action, memory, target: repo.target, print, history }, moment);
+    const entries = decideWork({ action, memory, target: repo.target, print, roster, history }, moment);
     const gated = gate(action, entries, decided);
     decided.set(action.name, gated);
-    work.push(...gated.map(({ body, verdict }) => makeStep(body, verdict, moment)));
+    work.push(
+      ...gated.map(({ body, verdict }) => makeStep(body, wokenByRoster(verdict, roster, moment.now), moment)),
+    );
   }
   return [...planGone(repo, memories, moment), ...undone, ...work];
 }

@@ -2,6 +2,7 @@ import type { Action } from '../model/action.ts';
 import type { CommitId } from '../model/ids.ts';
 import type { ActionMemory } from '../model/plan.ts';
 import type { FingerprintParts, Run, RunResult } from '../model/run.ts';
+import type { ActionRoster } from './presence-triggers.ts';
 
 /** All that a decision about the work of one action may look at. */
 export interface Situation {
@@ -11,6 +12,8 @@ export interface Situation {
   readonly commit: CommitId;
   readonly fingerprint: string;
   readonly parts: FingerprintParts;
+  /** null without a presence trigger. */
+  readonly roster: ActionRoster | null;
   readonly now: number;
   readonly bootId: string;
   readonly bootedAt: number;

@@ -1,6 +1,8 @@
 import type { Action, Trigger } from '../model/action.ts';
 import { shortId } from '../model/ids.ts';
-import type { FingerprintParts, Run } from '../model/run.ts';
+import type { FingerprintParts, RosterPart, Run } from '../model/run.ts';
+import { isSameButForRoster } from './fingerprint.ts';
+import { countLiveHosts, describeRosterChange, formatLiveHosts } from './presence-triggers.ts';
 import { readSchedule } from './schedule.ts';
 import { formatTime } from './sentence.ts';
 import { type Situation, standingSuccess } from './situation.ts';
@@ -14,6 +16,7 @@ export function hasTrigger(action: Action, type: Trigger['type']): boolean {
 export function askTriggers(s: Situation): Verdict {
   const { action } = s;
   const success = standingSuccess(s.memory);
+  if (success === null && s.roster !== null && s.parts.roster === undefined) return waitForRoster(s);
   const schedule = readSchedule(action.on, {
     base: Math.max(s.memory?.seenAt || s.now, s.memory?.lastRun?.intent.startedAt ?? 0),
     now: s.now,
@@ -23,8 +26,12 @@ export function askTriggers(s: Situation): Verdict {
     if (action.on.some((trigger) => trigger.type !== 'schedule')) return runs('first', firstTime(s));
   } else {
     const at = shortId(success.intent.commit);
-    if (hasTrigger(action, 'change') && success.intent.fingerprint !== s.fingerprint) {
+    if (hasTrigger(action, 'change') && !isSameButForRoster(success.intent, s)) {
       return changed(success.intent.parts, s.parts, at);
+    }
+    const before = success.intent.parts.roster;
+    if (s.parts.roster !== undefined && s.parts.roster.digest !== before?.digest) {
+      return rosterChanged(action, before, s.parts.roster);
     }
     if (hasTrigger(action, 'boot') && success.intent.bootId !== s.bootId) {
       return runs('boot', `runs, the machine was started since its last success at ${at}`);
@@ -34,7 +41,7 @@ export function askTriggers(s: Situation): Verdict {
     return runs('schedule', `runs, its scheduled time ${formatTime(schedule.missed)} has come`);
   }
   if (hasTrigger(action, 'look')) return runs('look', 'runs, as at every look');
-  return rest(action, success, schedule.next);
+  return s.roster === null ? rest(action, success, schedule.next) : restWithRoster(s, success, schedule.next);
 }
 
 function firstTime(s: Situation): string {
@@ -46,11 +53,60 @@ function firstTime(s: Situation): string {
     : 'runs for the first time on this host';
 }
 
+/** Not to know who lives is not to know that nobody does. */
+function waitForRoster({ action, roster }: Situation): Verdict {
+  if (roster?.isConfigured) return rests('waiting', 'waits until the roster has been read');
+  const says = `waits for the ${formatLiveHosts(action)}, but this host finds no others: expected status in host.yaml, found none`;
+  return rests('waiting', says);
+}
+
+function rosterChanged(action: Action, before: RosterPart | undefined, now: RosterPart): Verdict {
+  if (before === undefined) {
+    return runs('presence', `runs, it depends on the ${countLiveHosts(action, now.count)} now`);
+  }
+  const how = describeRosterChange(before, now);
+  return runs('presence', `runs, the ${formatLiveHosts(action)} changed since its last success (${how})`);
+}
+
+/** A change that has not lasted yet is told, and looked at again when it may have. */
+function restWithRoster(s: Situation, success: Run | null, next: number | null): Verdict {
+  const { action, roster, now } = s;
+  const verdict = restWords(s, success, next);
+  if (roster === null) return verdict;
+  if (!roster.isConfigured) {
+    const blind = `changes among the ${formatLiveHosts(action)} are not seen: expected status in host.yaml, found none`;
+    return { ...verdict, says: `${verdict.says}; ${blind}` };
+  }
+  const { wakeAt, pending, settled } = roster;
+  // One that has passed waits for the next reading.
+  if (wakeAt === null || pending === null || settled === null || wakeAt <= now) return verdict;
+  const how = describeRosterChange(settled, pending);
+  const says = `${verdict.says}; they changed (${how}), which counts from ${formatTime(wakeAt)} on if it lasts`;
+  return { ...verdict, says };
+}
+
+function restWords({ action, parts }: Situation, success: Run | null, next: number | null): Verdict {
+  if (success === null || parts.roster === undefined) return rest(action, success, next);
+  const noChange = `no change among the ${countLiveHosts(action, parts.roster.count)}`;
+  if (action.on.some(({ type }) => type !== 'presence' && type !== 'schedule')) {
+    const verdict = rest(action, success, next);
+    return { ...verdict, says: `${verdict.says}, and ${noChange}` };
+  }
+  const scheduled = next === null ? '' : `; its next scheduled time is ${formatTime(next)}`;
+  const at = shortId(success.intent.commit);
+  return rests('current', `rests, ${noChange} since its last success at ${at}${scheduled}`, next);
+}
+
 function changed(before: FingerprintParts, now: FingerprintParts, at: string): Verdict {
   const parts = [
     { reason: 'changed', says: 'its content', differs: before.content !== now.content },
     { reason: 'definition', says: 'its definition', differs: before.definition !== now.definition },
     { reason: 'labels', says: 'the labels that it names', differs: before.labels !== now.labels },
+    {
+      reason: 'presence',
+      says: 'the live hosts that it names',
+      differs: now.roster !== undefined && before.roster?.digest !== now.roster.digest,
+    },
   ] as const;
   const differing = parts.filter((part) => part.differs);
   // A record of another version may have been digested in another way: then everything counts as changed.

@@ -3,8 +3,9 @@ import { type CommitId, shortId } from '../model/ids.ts';
 import type { ActionMemory } from '../model/plan.ts';
 import type { RunReason } from '../model/run.ts';
 import { decideAfterFailure } from './failure.ts';
-import type { Fingerprint } from './fingerprint.ts';
+import { type Fingerprint, isSameButForRoster } from './fingerprint.ts';
 import { decideOnce } from './once.ts';
+import type { ActionRoster } from './presence-triggers.ts';
 import { decideRunning } from './running.ts';
 import { readSchedule } from './schedule.ts';
 import { formatEnd } from './sentence.ts';
@@ -30,6 +31,8 @@ interface WorkQuestion {
   readonly memory: ActionMemory | null;
   readonly target: CommitId;
   readonly print: Fingerprint;
+  /** null without a presence trigger. */
+  readonly roster: ActionRoster | null;
   /** First-parent commits after the last success that touched its paths, oldest first. */
   readonly history: readonly CommitId[];
 }
@@ -48,6 +51,7 @@ export function decideWork(question: WorkQuestion, moment: Moment): readonly Dec
     memory,
     commit: history.at(-1) ?? target,
     ...print,
+    roster: question.roster,
     now: moment.now,
     bootId: moment.bootId,
     bootedAt: moment.bootedAt,
@@ -60,7 +64,7 @@ export function decideWork(question: WorkQuestion, moment: Moment): readonly Dec
 function isBehind({ action, memory, print }: WorkQuestion): boolean {
   const success = standingSuccess(memory);
   if (action.catchUp !== 'each' || success === null || !hasTrigger(action, 'change')) return false;
-  return success.intent.fingerprint !== print.fingerprint;
+  return !isSameButForRoster(success.intent, print);
 }
 
 function bodyOf(s: Situation): StepBody {
