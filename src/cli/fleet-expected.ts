@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { HOSTS_FILE, parseExpectedHosts } from '../config/hosts-yaml.ts';
-import { CONFIG_MAX_BYTES } from '../config/limits.ts';
+import { HOSTS_MAX_BYTES } from '../config/limits.ts';
 import { PullyuError } from '../errors.ts';
 import { readUserGit } from '../git/user-git.ts';
 import type { HostConfig } from '../model/host.ts';
