@@ -11,8 +11,8 @@ export interface Checkout {
   /** Absolute. */
   readonly folder: string;
   readonly files: ReadonlyMap<string, LintFile>;
-  /** A file as a whole, up to one byte more than a configuration may have; null when it cannot be read. */
-  read(path: string): Uint8Array | null;
+  /** A file as a whole, up to one byte more than it may have (default: than a configuration may); null when it cannot be read. */
+  read(path: string, maxBytes?: number): Uint8Array | null;
   /** Its first 4 KiB. */
   head(path: string): Uint8Array | null;
 }
@@ -35,7 +35,7 @@ export async function readCheckout(folder: string | null, cwd: string): Promise<
   return {
     folder: at,
     files,
-    read: (path) => readBytes(join(at, path)),
+    read: (path, maxBytes) => readBytes(join(at, path), maxBytes === undefined ? undefined : maxBytes + 1),
     head: (path) => readBytes(join(at, path), HEAD_BYTES),
   };
 }

@@ -1,6 +1,9 @@
 import { basename, isAbsolute, resolve } from 'node:path';
 import { CLASSIC, NODEWORK } from '../config/convention.ts';
+import { HOSTS_FILE } from '../config/hosts-yaml.ts';
+import { HOSTS_MAX_BYTES } from '../config/limits.ts';
 import { type Finding, formatFinding, lintRepo } from '../config/lint.ts';
+import { REPO_FILE } from '../config/repo-config.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { createMatcher } from '../git/contents.ts';
 import { printable } from '../model/printable.ts';
@@ -35,7 +38,8 @@ export async function runLint(options: LintOptions, { out, cwd }: LintContext): 
   const findings = lintRepo({
     repo: basename(checkout.folder),
     files: checkout.files,
-    config: checkout.read('pullyu.yaml'),
+    config: checkout.read(REPO_FILE),
+    hostsConfig: checkout.read(HOSTS_FILE, HOSTS_MAX_BYTES),
     head: checkout.head,
     createMatcher,
     hosts: options.host?.map((labels) => parseLabels(labels.split(','), '--host')) ?? null,

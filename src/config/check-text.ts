@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { problemsOf } from './issues.ts';
 import type { Problem } from './problem.ts';
-import { type KeyPath, readYaml, type YamlText } from './yaml-text.ts';
+import { type KeyPath, readYaml, type YamlLimits, type YamlText } from './yaml-text.ts';
 
 export interface Checked<T> {
   /** null when there are problems. */
@@ -16,6 +16,8 @@ export interface CheckOptions {
   readonly isText: (path: KeyPath) => boolean;
   /** Where a value may be a secret, so that no message repeats it. */
   readonly isSecret: (path: KeyPath) => boolean;
+  /** Default: those of a file that people write by hand. */
+  readonly limits?: YamlLimits;
 }
 
 export function checkText<const S extends v.GenericSchema>(
@@ -23,7 +25,7 @@ export function checkText<const S extends v.GenericSchema>(
   input: string | Uint8Array,
   options: CheckOptions,
 ): Checked<v.InferOutput<S>> {
-  const text = readYaml(input, options.isText);
+  const text = readYaml(input, options.isText, options.limits);
   if (!text.readable) return { values: null, problems: text.problems, text };
   const result = v.safeParse(schema, text.value === undefined ? {} : text.value);
   const problems = [...text.problems, ...problemsOf(result.issues ?? [], text, options.isSecret)];

@@ -9,6 +9,7 @@ function lint(files: Record<string, [LintFile, string]>, more: Partial<LintInput
     repo: 'it',
     files: new Map(Object.entries(files).map(([path, [kind]]) => [path, kind])),
     config: files['pullyu.yaml'] ? Buffer.from(files['pullyu.yaml'][1]) : null,
+    hostsConfig: files['hosts.yaml'] ? Buffer.from(files['hosts.yaml'][1]) : null,
     head: (path) => (files[path] ? Buffer.from(files[path][1], 'latin1') : null),
     createMatcher: (glob) => (path) => path === glob || path.startsWith(glob.replace(/\*+$/, '')),
     hosts: null,
@@ -101,6 +102,16 @@ test('a glob that matches nothing is a warning', () => {
   ]);
 });
 
+test('live hosts that no known host can be, and kind: once beside them, are warnings', () => {
+  const text =
+    'actions:\n  a:\n    run: a.sh\n    on: [{presence: {part: ap}}, {presence: {}}]\n    kind: once\n';
+  const files = { 'pullyu.yaml': config(text), 'a.sh': ['executable', SCRIPT] as [LintFile, string] };
+  expect(lint(files, { hosts: [{ part: 'app' }] })).toEqual([
+    'pullyu.yaml:4:9: warning: actions.a.on: presence: no known host has part=ap',
+    'pullyu.yaml:5:11: warning: actions.a.kind: of each set of live hosts it is started once: when a set comes back, nothing runs (kind: idempotent, for a script that brings the host into line with the live hosts)',
+  ]);
+});
+
 test('an action that no known host would run is a warning', () => {
   const files = {
     'pullyu.yaml': config('actions:\n  a:\n    run: a.sh\n    hosts: {part: lb}\n'),
@@ -149,4 +160,18 @@ test('a repository in which no host would find anything is an error', () => {
 test('a submodule is a warning: hosts refuse it unless they are told', () => {
   const files = { 'pullyu.yaml': one('a.sh'), 'a.sh': ['executable', SCRIPT] as [LintFile, string] };
   expect(lint({ ...files, vendor: ['submodule', ''] })[0]).toContain('vendor: warning: this is a submodule');
+});
+
+test('a hosts.yaml beside it is checked too', () => {
+  const good = { 'pullyu.yaml': one('apps/a.sh'), 'apps/a.sh': ['executable', SCRIPT] as [LintFile, string] };
+  expect(lint({ ...good, 'hosts.yaml': config('hosts: {web-1: {}}') })).toEqual([]);
+  expect(lint({ ...good, 'hosts.yaml': config('hosts: {web-1: {lables: {}}}') })).toEqual([
+    'hosts.yaml:1:17: error: hosts.web-1: unknown key "lables"; did you mean "labels"?',
+  ]);
+  expect(lint({ ...good, 'hosts.yaml': config('hosts: {}') })).toEqual([
+    'hosts.yaml: warning: there are no hosts in it: each one that comes is a stranger',
+  ]);
+  expect(lint(good, { hostsConfig: Buffer.from('hosts: {web-1: {}}') })).toEqual([
+    'hosts.yaml: warning: this file is not added to git (git add hosts.yaml)',
+  ]);
 });

@@ -1,10 +1,11 @@
 /** What is wrong with a checkout before it is pushed. Pure: the files come as values. */
 import type { Action, Argv } from '../model/action.ts';
-import { formatSelector, type Labels, matchesSelector } from '../model/labels.ts';
+import { formatSelector, type Labels, matchesSelector, type Selector } from '../model/labels.ts';
 import { printable } from '../model/printable.ts';
 import type { ConventionSettings } from '../model/repo.ts';
 import { CLASSIC, NODEWORK } from './convention.ts';
 import { checkHostText } from './host-config.ts';
+import { checkExpectedHosts, HOSTS_FILE } from './hosts-yaml.ts';
 import { scriptFindings } from './lint-script.ts';
 import { type Problem, sortProblems } from './problem.ts';
 import { checkRepoConfig, REPO_FILE } from './repo-config.ts';
@@ -18,6 +19,8 @@ export interface LintInput {
   readonly files: ReadonlyMap<string, LintFile>;
   /** Content of pullyu.yaml; null without one. */
   readonly config: Uint8Array | null;
+  /** Content of hosts.yaml; absent or null without one. */
+  readonly hostsConfig?: Uint8Array | null;
   /** The first bytes of a file (at least 512 when it has as many); null when it cannot be read. Asked about scripts only. */
   readonly head: (path: string) => Uint8Array | null;
   /** Which paths a glob means: the same function that the fingerprint uses (git/contents). */
@@ -44,7 +47,7 @@ export interface Finding {
 /** Errors, then warnings, then notes; each in the order of its file. Empty: nothing to say. */
 export function lintRepo(input: LintInput): Finding[] {
   const findings = input.config === null ? lintConvention(input) : lintConfig(input, input.config);
-  const all = [...findings, ...lintTree(input), ...lintHostFile(input)];
+  const all = [...findings, ...lintHosts(input), ...lintTree(input), ...lintHostFile(input)];
   const order = ['error', 'warning', 'note'];
   return all.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
 }
@@ -98,8 +101,23 @@ function lintAction(action: Action, input: LintInput, text: YamlText): Finding[]
     for (const path of input.files.keys()) if (matches(path)) return;
     add(['paths', index], 'warning', `"${printable(glob, 80)}" matches no file`);
   });
-  if (input.hosts !== null && !input.hosts.some((labels) => matchesSelector(action.hosts, labels))) {
+  const isNobody = (selector: Selector | null) =>
+    input.hosts !== null && !input.hosts.some((labels) => matchesSelector(selector, labels));
+  if (isNobody(action.hosts)) {
     add(['hosts'], 'warning', `no known host has ${printable(formatSelector(action.hosts))}`);
+  }
+  const presences = action.on.filter((trigger) => trigger.type === 'presence');
+  for (const { of } of presences) {
+    if (isNobody(of)) add(['on'], 'warning', `presence: no known host has ${printable(formatSelector(of))}`);
+  }
+  if (presences.length > 0 && action.kind === 'once') {
+    const hint = 'kind: idempotent, for a script that brings the host into line with the live hosts';
+    add(
+      ['kind'],
+      'warning',
+      'of each set of live hosts it is started once: when a set comes back, nothing runs',
+      hint,
+    );
   }
   return findings;
 }
@@ -161,6 +179,19 @@ function matchingScripts(settings: ConventionSettings, { files }: LintInput): st
     return new RegExp(`^${parts.join('[\\w@+-][\\w.@+-]*')}$`);
   });
   return [...files.keys()].filter((path) => patterns.some((pattern) => pattern.test(path))).sort();
+}
+
+function lintHosts({ hostsConfig, files }: LintInput): Finding[] {
+  if (!hostsConfig) return [];
+  const { hosts, problems } = checkExpectedHosts(hostsConfig);
+  const findings = errors(HOSTS_FILE, problems);
+  if (!files.has(HOSTS_FILE))
+    findings.push(about(HOSTS_FILE, 'warning', 'this file is not added to git', `git add ${HOSTS_FILE}`));
+  if (hosts?.length === 0)
+    findings.push(
+      about(HOSTS_FILE, 'warning', 'there are no hosts in it: each one that comes is a stranger'),
+    );
+  return findings;
 }
 
 function lintHostFile({ hostFile }: LintInput): Finding[] {

@@ -27,17 +27,20 @@ export function sortProblems(problems: readonly Problem[]): Problem[] {
     .sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
-/** The one error of a configuration file: every problem is a line of it. */
+/**
+ * The one error of a configuration file: every problem is a line of it.
+ * @param page Of the documentation, which describes the file.
+ */
 export function problemsError(
   code: Extract<ErrorCode, 'host-config' | 'repo-config'>,
   file: string,
   problems: readonly Problem[],
+  page = code === 'host-config' ? 'docs/host-yaml.md' : 'docs/pullyu-yaml.md',
 ): PullyuError {
   const sorted = sortProblems(problems);
   const lines = sorted.slice(0, SHOWN_MAX).map((problem) => formatProblem(file, problem));
   if (sorted.length > SHOWN_MAX) lines.push(`${printable(file)}: ${sorted.length - SHOWN_MAX} more problems`);
   const count = sorted.length === 1 ? '1 problem' : `${sorted.length} problems`;
-  const page = code === 'host-config' ? 'docs/host-yaml.md' : 'docs/pullyu-yaml.md';
   return new PullyuError(code, `expected a valid ${printable(file)}, found ${count}`, {
     hint: `${page} describes every key`,
     lines,

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { JsonSchema } from '@valibot/to-json-schema';
 import { expect, test } from 'vitest';
 import { parseHostConfig } from './host-config.ts';
-import { hostJsonSchema, repoJsonSchema } from './json-schema.ts';
+import { parseExpectedHosts } from './hosts-yaml.ts';
+import { hostJsonSchema, hostsJsonSchema, repoJsonSchema } from './json-schema.ts';
 import { generatedFiles } from './reference.ts';
 import { parseRepoConfig } from './repo-config.ts';
 
@@ -36,13 +37,13 @@ function isDescribedInside(schema: JsonSchema): boolean {
 test('every key has a description, which editors and the reference pages show', () => {
   expect(undescribed(hostJsonSchema())).toEqual([]);
   expect(undescribed(repoJsonSchema())).toEqual([]);
+  expect(undescribed(hostsJsonSchema())).toEqual([]);
 });
 
 test('no mapping of the schemas accepts other keys', () => {
-  const open = JSON.stringify([hostJsonSchema(), repoJsonSchema()]).match(/"properties"/g)!.length;
-  const closed = JSON.stringify([hostJsonSchema(), repoJsonSchema()]).match(
-    /"additionalProperties":false/g,
-  )!.length;
+  const all = JSON.stringify([hostJsonSchema(), hostsJsonSchema(), repoJsonSchema()]);
+  const open = all.match(/"properties"/g)!.length;
+  const closed = all.match(/"additionalProperties":false/g)!.length;
   expect(closed).toBe(open);
 });
 
@@ -51,4 +52,5 @@ test('the examples of the reference pages are valid', () => {
   const config = parseHostConfig(example('docs/host-yaml.md'), 'x', { hostName: 'h', configFolder: '/' });
   expect(config.repos).toHaveLength(1);
   expect(parseRepoConfig(example('docs/pullyu-yaml.md'), { repo: 'it' })).toHaveLength(3);
+  expect(parseExpectedHosts(example('docs/hosts-yaml.md'))).toHaveLength(2);
 });

@@ -1,16 +1,19 @@
 /** The files that are made from the schemas: JSON Schemas and reference pages. `node scripts/docs.mjs` writes them. */
 import type { JsonSchema } from '@valibot/to-json-schema';
-import { hostJsonSchema, repoJsonSchema } from './json-schema.ts';
+import { hostJsonSchema, hostsJsonSchema, repoJsonSchema } from './json-schema.ts';
 
 /** Path in the package, and content. */
 export function generatedFiles(): ReadonlyMap<string, string> {
   const host = hostJsonSchema();
   const repo = repoJsonSchema();
+  const hosts = hostsJsonSchema();
   return new Map([
     ['schemas/host.schema.json', `${JSON.stringify(host, null, 2)}\n`],
     ['schemas/repo.schema.json', `${JSON.stringify(repo, null, 2)}\n`],
+    ['schemas/hosts.schema.json', `${JSON.stringify(hosts, null, 2)}\n`],
     ['docs/host-yaml.md', renderReference(host, HOST_PAGE)],
     ['docs/pullyu-yaml.md', renderReference(repo, REPO_PAGE)],
+    ['docs/hosts-yaml.md', renderReference(hosts, HOSTS_PAGE)],
   ]);
 }
 
@@ -92,6 +95,38 @@ actions:
 \`\`\`
 
 ${UNITS} \`pullyu lint\` checks a checkout before you push it.`,
+  outro: '',
+};
+
+const HOSTS_PAGE: Page = {
+  intro: `The file \`hosts.yaml\` lies in the root of a repository, beside \`pullyu.yaml\`, and says which hosts there are. Nothing on a host changes because of
+it: it is for those who read the presences of others (\`pullyu fleet\`, \`watch\`, the roster that scripts get).
+
+\`\`\`yaml
+# yaml-language-server: $schema=schemas/hosts.schema.json
+hosts:
+  web-1:
+    labels: {part: app, deployment: prod}
+    keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJlKyUGBjNWS7t+lB4y7ZAQWOD5YTkLFssEpXwAm6Syu web-1]
+  web-2: {}
+\`\`\`
+
+A host signs what it says about itself with a key of its own, made at \`bootstrap\`. Its public half lies in \`keys/host_ed25519.pub\` of the state folder
+(\`/var/lib/pullyu\`); its one line is what belongs here.
+
+| the host | there is no hosts.yaml | hosts.yaml lists it with keys | without keys | does not list it |
+| --- | --- | --- | --- | --- |
+| signs with the key that is listed | | believed (\`known\`) | | |
+| signs with the key that was seen first | believed (\`unlisted\`) | | believed (\`known\`) | |
+| signs with another key | \`forged\` | \`forged\` | \`forged\` | \`stranger\` |
+| does not sign, or signs for another host | \`forged\` | \`forged\` | \`forged\` | \`forged\` |
+| never came | not known | \`absent\` | \`absent\` | |
+
+Nothing of a \`forged\` host or a \`stranger\` is ever used; both are shown. To replace a key, list the new one beside the old one, and remove the old one when the
+host uses the new. A host that is listed without a key is open to whoever is first: list its key before it matters.
+
+A value of a label is taken as it is written: \`version: 1.10\` is the text \`1.10\`. A key that is not listed here is an error, and so is a key that is written
+twice. The file may have 8 MiB. \`pullyu lint\` checks it before you push it.`,
   outro: '',
 };
 

@@ -17,7 +17,12 @@ export interface YamlText {
   at(path: KeyPath, what?: 'key' | 'value'): { line: number; column: number };
 }
 
-const VALUES_MAX = 100_000;
+export interface YamlLimits {
+  readonly maxBytes: number;
+  readonly maxValues: number;
+}
+
+const LIMITS: YamlLimits = { maxBytes: CONFIG_MAX_BYTES, maxValues: 100_000 };
 const DEPTH_MAX = 20;
 /** More than anybody reads: what follows is not looked at. */
 const PROBLEMS_MAX = 1_000;
@@ -27,8 +32,12 @@ const TOO_DEEP = `expected at most ${DEPTH_MAX} levels, found more`;
  * Never throws. Aliases count as often as they are used, so that a few lines cannot become a billion values.
  * @param isText Where numbers and booleans are meant as they are written: a label `1.10` is not the number 1.1.
  */
-export function readYaml(input: string | Uint8Array, isText: (path: KeyPath) => boolean): YamlText {
-  const decoded = decode(input);
+export function readYaml(
+  input: string | Uint8Array,
+  isText: (path: KeyPath) => boolean,
+  limits: YamlLimits = LIMITS,
+): YamlText {
+  const decoded = decode(input, limits.maxBytes);
   if ('problem' in decoded) return unreadable([decoded.problem]);
   const composed = composeYaml(decoded.text, DEPTH_MAX);
   const at = (offset: number) => {
@@ -52,7 +61,7 @@ export function readYaml(input: string | Uint8Array, isText: (path: KeyPath) => 
       { line: 1, column: 1, message: 'expected YAML 1.2, found a directive for another version' },
     ]);
   }
-  const walker = new Walker(isText, at);
+  const walker = new Walker(isText, at, limits.maxValues);
   const value = walker.walk(document.contents, [], 0);
   return {
     value,
@@ -66,10 +75,11 @@ function unreadable(problems: readonly Problem[]): YamlText {
   return { value: undefined, problems, readable: false, at: () => ({ line: 1, column: 1 }) };
 }
 
-function decode(input: string | Uint8Array): { text: string } | { problem: Problem } {
+function decode(input: string | Uint8Array, maxBytes: number): { text: string } | { problem: Problem } {
   const bytes = typeof input === 'string' ? Buffer.byteLength(input) : input.length;
-  if (bytes > CONFIG_MAX_BYTES) {
-    return { problem: { line: 1, column: 1, message: `expected at most 1 MiB, found ${bytes} bytes` } };
+  if (bytes > maxBytes) {
+    const most = `${maxBytes / 1024 / 1024} MiB`;
+    return { problem: { line: 1, column: 1, message: `expected at most ${most}, found ${bytes} bytes` } };
   }
   if (typeof input === 'string') return { text: input.replace(/^\uFEFF/, '') };
   try {
@@ -101,11 +111,17 @@ class Walker {
   private readonly offsets = new Map<string, { key: number; value: number }>();
   private readonly anchors = new Map<string, Node>();
   private readonly open = new Set<Node>();
+  private readonly maxValues: number;
   private count = 0;
 
-  constructor(isText: (path: KeyPath) => boolean, at: (offset: number) => { line: number; column: number }) {
+  constructor(
+    isText: (path: KeyPath) => boolean,
+    at: (offset: number) => { line: number; column: number },
+    maxValues: number,
+  ) {
     this.isText = isText;
     this.at = at;
+    this.maxValues = maxValues;
   }
 
   offsetOf(path: KeyPath, what: 'key' | 'value'): number {
@@ -121,8 +137,8 @@ class Walker {
     this.offsets.set(JSON.stringify(path), { key: keyOffset, value: isEmpty(node) ? keyOffset : offset });
     if (this.stopped) return undefined;
     this.count += 1;
-    if (this.count > VALUES_MAX)
-      return this.stop(offset, `expected at most ${VALUES_MAX} values, found more`);
+    if (this.count > this.maxValues)
+      return this.stop(offset, `expected at most ${this.maxValues} values, found more`);
     if (path.length > DEPTH_MAX) return this.stop(offset, TOO_DEEP);
     if (isAlias(node)) return this.walkAlias(node.source, path, offset);
     const { anchor } = (node ?? {}) as { anchor?: string };
