@@ -89,7 +89,11 @@ fi
   [ "$strikes" = 0 ] || sed 1d "$trial" | tail -n ${STRIKES_MAX - 1}
   echo "$$ $(begun_at $$)"
 } >"$trial.$$.tmp" 2>/dev/null && mv -f "$trial.$$.tmp" "$trial"
-say "the pullyu in $package is new: start $((strikes + 1)) of ${STRIKES_MAX} in which it has to reach a remote"
+if [ "$strikes" -ge ${STRIKES_MAX} ]; then
+  say "the pullyu in $package, which did not work, is tried again"
+else
+  say "the pullyu in $package is new: start $((strikes + 1)) of ${STRIKES_MAX} in which it has to reach a remote"
+fi
 start "$bin" "$@"
 `;
 }

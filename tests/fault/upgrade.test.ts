@@ -3,7 +3,7 @@
  * without a human, and the trouble is visible. The heartbeat is called as cron or systemd would call it.
  */
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, cpSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -110,8 +110,6 @@ const UPGRADE = () => ({
 
 const BROKEN: Readonly<Record<string, (at: string) => void>> = {
   'exits 1': (at) => writeFileSync(join(at, 'bin/pullyu'), '#!/usr/bin/env node\nprocess.exit(1);\n'),
-  'is cut off': (at) =>
-    writeFileSync(join(at, 'dist/main.cjs'), readFileSync(join(at, 'dist/main.cjs')).subarray(0, 50_000)),
   'is not there': (at) => renameSync(join(at, 'dist'), join(at, 'gone')),
   'cannot fetch': (at) => {
     const file = join(at, 'dist/main.cjs');
@@ -224,6 +222,38 @@ test('a network that is away is not held against a new version', async () => {
   expect(await heartbeat()).not.toContain('warning');
   expect(said(host)).toEqual(['one', 'two']);
   expect(existsSync(join(host.state, 'trial'))).toBe(false);
+});
+
+test('a version that did not work is tried again after an hour, then after two', async () => {
+  await installWith('60s');
+  await heartbeat();
+  BROKEN['exits 1']!(installed);
+  for (let n = 0; n < 3; n++) expect(await heartbeat()).toContain(`start ${n + 1} of 3`);
+  const trial = join(host.state, 'trial');
+  const hoursPass = (hours: number) =>
+    writeFileSync(
+      trial,
+      readFileSync(trial, 'utf8').replace(/^(\d+) (\d+)/, (_, n, at) => `${n} ${Number(at) - hours * 3_600}`),
+    );
+  for (const hours of [1, 2, 4]) {
+    hoursPass(hours - 0.5);
+    expect(await heartbeat()).toContain('in its place');
+    hoursPass(0.5);
+    expect(await heartbeat()).toContain('is tried again');
+    expect(await heartbeat()).toContain('in its place');
+  }
+});
+
+test('a heartbeat that has nothing to do, because a daemon of the old version does it, is no try of the new one', async () => {
+  await installWith('100ms');
+  await untilSaid('one');
+  await until(() => existsSync(join(host.state, 'proven/identity')));
+  rmSync(installed, { recursive: true });
+  copyPackage(installed);
+  for (let n = 0; n < 5; n++) expect(await heartbeat()).toContain('start 1 of 3');
+  await remote.publish(say('two'));
+  await untilSaid('two');
+  expect(children).toHaveLength(1);
 });
 
 test('a copy that is not ours, or a link, is not started', async () => {
