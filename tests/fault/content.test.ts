@@ -1,10 +1,12 @@
 /** What a commit may hold, some of it hostile: PAINS section 3. Nothing of it may stop the next fetch. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type GitServer, startGitServer } from '../../src/demo/git-server.ts';
 import { git } from '../support/git.ts';
 import { createHost, type RunJson, type TestHost } from '../support/host.ts';
+import { needsRoot } from '../support/needs.ts';
 import { createRemote, type Remote } from '../support/repo.ts';
 import { said, say, sayRepository } from '../support/say.ts';
 import { commitOfTree, currentTree } from '../support/tree.ts';
@@ -212,6 +214,31 @@ test('names that are only unusual are files like any other', async () => {
   await host.expectNoLeaks();
   await expectNextGood();
 });
+
+needsRoot('mount', 'umount')(
+  'where the file system takes two names for one, a commit that has both is refused by name',
+  async () => {
+    // As a folding file system looks: the folder has a second name.
+    const clone = join(host.state, 'repos/it/clone.git');
+    const other = join(host.state, 'repos/it/CLONE.GIT');
+    mkdirSync(other);
+    execFileSync('mount', ['--bind', clone, other]);
+    try {
+      await pushEntries([{ name: 'README' }, { name: 'readme' }]);
+      const ran = await host.look();
+      expect(ran.code, ran.stdout + ran.stderr).toBe(4);
+      const { trouble } = (await host.status()).repos[0]!;
+      expect(trouble).toMatchObject({
+        code: 'hostile-tree',
+        message: expect.stringMatching(/takes for "README"/),
+      });
+      await expectNextGood();
+    } finally {
+      execFileSync('umount', [other]);
+      rmdirSync(other);
+    }
+  },
+);
 
 test('attributes, filters, pointers and settings of the user change no byte of a file', async () => {
   const attributes =

@@ -2,10 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { test as always, expect } from 'vitest';
 import { type GitServer, startGitServer } from '../../src/demo/git-server.ts';
+import { type Fault, faultEnvironment } from '../support/fault.ts';
 import { createHost, type HostOptions, type TestHost } from '../support/host.ts';
-import { needsRoot } from '../support/needs.ts';
+import { needsRoot, requireProgram } from '../support/needs.ts';
 import { createRemote, type Remote } from '../support/repo.ts';
 import { said, say, sayRepository } from '../support/say.ts';
 import { mountTmpfs, type Tmpfs } from '../support/tmpfs.ts';
@@ -244,4 +245,33 @@ test('a bootstrap onto a full disk leaves nothing half-installed', async () => {
   });
   expect((await host.look()).code).toBe(0);
   expect(said(host)).toEqual(['one']);
+});
+
+// Few kernels of test machines have quotas: the calls fail as they do there.
+always('a quota that is used up is a full disk, for the agent and for git', async () => {
+  using remote = await createRemote();
+  await remote.publish(sayRepository('one'));
+  await using host = createHost({ repos: { it: remote.bare } });
+  expect((await host.look()).code).toBe(0);
+  const bin = join(host.root, 'bin');
+  mkdirSync(bin);
+  const complaint = 'fatal: write error: Disk quota exceeded';
+  const script = `#!/bin/sh\ncase " $* " in *" fetch "*) echo "${complaint}" >&2; exit 128;; esac\nexec ${requireProgram('git')} "$@"\n`;
+  writeFileSync(join(bin, 'git'), script, { mode: 0o755 });
+  const quota = (step: string): Fault => ({ do: 'fail', code: 'EDQUOT', step });
+  for (const env of [
+    { PATH: `${bin}:${host.env.PATH}` },
+    faultEnvironment(host.root, { fault: quota('write journal.log') }),
+  ]) {
+    await remote.publish(say(`not yet ${JSON.stringify(env).length}`));
+    const ran = await host.look({ env });
+    expect(ran, ran.stdout + ran.stderr).toMatchObject({ code: expect.toSatisfy((code) => code !== 0) });
+    expect(ran.stdout + ran.stderr).toMatch(/no space|quota/i);
+    expect(ran.stdout + ran.stderr).not.toContain('defect');
+  }
+  const commit = await remote.publish(say('two'));
+  expect((await host.look()).code).toBe(0);
+  expect((await host.status()).repos[0]).toMatchObject({ applied: commit, trouble: null });
+  expect(said(host)).toEqual(['one', 'two']);
+  await host.expectNoLeaks();
 });

@@ -6,7 +6,7 @@ export type Fault = (
   /** Half of what is written, then death. For writes to an open file. */
   | { readonly do: 'tear' }
   /** The call throws, as with a full or failing disk. */
-  | { readonly do: 'fail'; readonly code: 'ENOSPC' | 'EIO' | 'EROFS' | 'EMFILE' }
+  | { readonly do: 'fail'; readonly code: 'ENOSPC' | 'EDQUOT' | 'EIO' | 'EROFS' | 'EMFILE' }
 ) &
   (
     | {
