@@ -1,6 +1,7 @@
 /** The words of the commands about the fleet. What each does is in the file of its name. */
 import { Command } from '@commander-js/extra-typings';
-import { collectLabel, type Program, parseCount, type Run } from './program.ts';
+import { collectLabel, parseCount } from './option-values.ts';
+import type { Program, Run } from './program.ts';
 
 const WHERE = `
 Where hosts publish: --status, else PULLYU_STATUS (several URLs with a space between them), else \`status\` in host.yaml.

@@ -1,10 +1,11 @@
 /** Every command with its words. What a command does is in the file of its name, loaded when it is called. */
-import { Command, CommanderError, InvalidArgumentError } from '@commander-js/extra-typings';
+import { Command, CommanderError } from '@commander-js/extra-typings';
 import { EXIT, type ExitCode } from '../errors.ts';
 import { version } from '../model/version.ts';
 import { type CommandContext, createContext } from './context.ts';
 import { addControlCommands } from './control-commands.ts';
 import { addFleetCommands } from './fleet-commands.ts';
+import { collectLabel, parseCount } from './option-values.ts';
 
 const EXIT_CODES = `
 Exit codes: 0 all well, 1 it did not work, 2 usage or configuration, 3 no remote could be reached,
@@ -268,17 +269,4 @@ function addRepositoryCommands(program: Program, run: Run): void {
     .action((options) =>
       run(async (context) => (await import('./demo.ts')).runDemoCommand(options, context)),
     );
-}
-
-export function collectLabel(text: string, labels: Record<string, string>): Record<string, string> {
-  const match = /^([A-Za-z0-9][\w.-]*)=(.+)$/.exec(text);
-  if (match === null) throw new InvalidArgumentError(`expected key=value, found ${JSON.stringify(text)}`);
-  return { ...labels, [match[1]!]: match[2]! };
-}
-
-export function parseCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1)
-    throw new InvalidArgumentError(`expected a number of 1 or more, found ${JSON.stringify(text)}`);
-  return count;
 }
