@@ -18,12 +18,11 @@ import type { LastingTrouble } from '../model/trouble.ts';
 import { version } from '../model/version.ts';
 import { stepByHand } from '../plan/by-hand.ts';
 import { planLook } from '../plan/look.ts';
+import { presenceTriggers } from '../plan/presence-triggers.ts';
 import { resumeRun } from '../runner/resume.ts';
 import { isStarted, type StartedRun } from '../runner/spec.ts';
-import { formatRoster } from '../runner/start.ts';
 import { tidyRuns } from '../runner/tidy.ts';
 import { stampOfFile } from '../system/file-stamp.ts';
-import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import { repoPaths } from '../system/paths.ts';
 import { createBackOff } from './back-off.ts';
 import type { AgentContext, HostView } from './context.ts';
@@ -181,13 +180,6 @@ export async function createLooker(
     if (!sameRepos) openFollowers();
   };
 
-  /** What scripts may know of other hosts: for now this one alone. */
-  const writeRoster = () => {
-    const file = join(paths.state, 'roster.json');
-    const text = formatRoster([view.host]);
-    if (readFileOrNull(file) !== text) writeFileAtomic(file, text, { durable: false });
-  };
-
   const drainRequests = () => {
     for (const pending of readRequests(paths.state)) {
       for (const record of pending.request === null ? [] : recordsOfRequest(pending.request)) {
@@ -255,6 +247,12 @@ export async function createLooker(
     return { found, left };
   };
 
+  /** Of configuration, labels, and the live hosts that a trigger saw. */
+  const stampNow = (): string => {
+    const roster = context.roster.stamp();
+    return roster === '' ? view.stamp : `${view.stamp} ${roster}`;
+  };
+
   const linksNow = (): IdleMemo['links'] => {
     const links: Record<string, string | null> = {};
     for (const [name, link] of linkOf) links[name] = readLiveLink(link);
@@ -293,7 +291,8 @@ export async function createLooker(
       repos: inputs,
       memory: journal.memory(),
       pause: journal.pause(now),
-      roster: null,
+      // Until the stores are read here: without `status` nothing ever is.
+      roster: context.roster.view(inputs.flatMap(({ actions }) => actions.flatMap(presenceTriggers))),
     });
   };
 
@@ -349,7 +348,7 @@ export async function createLooker(
   /** @param probed Answers that were got just now. */
   const pass = async (all: boolean, probed?: Probed): Promise<{ plan: Plan; settled: boolean }> => {
     const isAsked = takeDirty();
-    writeRoster();
+    context.roster.keepFile();
     newer = false;
     drainRequests();
     await settleOpenRuns();
@@ -441,7 +440,7 @@ export async function createLooker(
         const question = {
           now: clock.now(),
           bootId,
-          stamp: view.stamp,
+          stamp: stampNow(),
           journal: journalStamp(journalFile),
           answers: answersOf(probed, memo),
           links: linksNow(),
@@ -463,7 +462,7 @@ export async function createLooker(
         memo = {
           version,
           bootId,
-          stamp: view.stamp,
+          stamp: stampNow(),
           journal: journalStamp(journalFile),
           answers: Object.fromEntries([...followers.keys()].map((name) => [name, answers.get(name) ?? null])),
           links: linksNow(),

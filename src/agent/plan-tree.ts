@@ -10,13 +10,14 @@ import type { JournalView } from '../journal/read.ts';
 import type { Host } from '../model/host.ts';
 import type { CommitId, HostId } from '../model/ids.ts';
 import type { Labels } from '../model/labels.ts';
-import type { Plan } from '../model/plan.ts';
+import type { Plan, RosterView } from '../model/plan.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Paths } from '../system/paths.ts';
 import { filesOfCommit, REPO_FILE, readActions } from './actions.ts';
 import { readIdentity } from './identity.ts';
 import { readRepoInput } from './repo-input.ts';
+import { assumeRosterView, readRosterView } from './roster-view.ts';
 import { type HostPicture, planInputs, readPicture } from './status.ts';
 
 export interface TreePlanOptions {
@@ -65,8 +66,10 @@ export async function planTree(paths: Paths, folder: string, o: TreePlanOptions)
         hint: `correct ${REPO_FILE}; \`pullyu lint\` shows everything that is wrong with it`,
       });
     }
-    const memory: Pick<HostPicture, 'journal' | 'pause'> =
-      picture !== null && known !== null ? picture : { journal: NOTHING, pause: null };
+    const memory: Pick<HostPicture, 'journal' | 'pause'> & { readonly roster: RosterView } =
+      picture !== null && known !== null
+        ? { ...picture, roster: readRosterView(paths.state, read.value, picture.view) }
+        : { journal: NOTHING, pause: null, roster: assumeRosterView(read.value) };
     const input = await readRepoInput(reader, memory.journal, read.value, {
       repo: repo.name,
       commit,

@@ -7,7 +7,7 @@ import { type JournalView, readJournal } from '../journal/read.ts';
 import type { Action } from '../model/action.ts';
 import type { Host, HostState } from '../model/host.ts';
 import type { CommitId } from '../model/ids.ts';
-import type { Pause, Plan, RepoInput, Step } from '../model/plan.ts';
+import type { Pause, Plan, RepoInput, RosterView, Step } from '../model/plan.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import type { RunIntent } from '../model/run.ts';
 import type { Trouble } from '../model/trouble.ts';
@@ -23,6 +23,7 @@ import { readValidView } from './host-view.ts';
 import { readIdentity } from './identity.ts';
 import { readOwnSideTrouble } from './own-side.ts';
 import { readRepoInput } from './repo-input.ts';
+import { readRosterView } from './roster-view.ts';
 import { lockFile } from './session.ts';
 import { type AgentAnswer, askAgent } from './socket.ts';
 import { openSource } from './source.ts';
@@ -101,12 +102,13 @@ export async function readPlan(
     });
     if (input) inputs.push(input);
   }
-  const plan = planInputs(picture, host, inputs, clock.now());
-  return { plan, actions: inputs.flatMap((input) => input.actions) };
+  const actions = inputs.flatMap((input) => input.actions);
+  const roster = readRosterView(paths.state, actions, picture.view);
+  return { plan: planInputs({ ...picture, roster }, host, inputs, clock.now()), actions };
 }
 
 export function planInputs(
-  picture: Pick<HostPicture, 'journal' | 'pause'>,
+  picture: Pick<HostPicture, 'journal' | 'pause'> & { readonly roster: RosterView | null },
   host: Host,
   repos: readonly RepoInput[],
   now: number,
@@ -119,7 +121,7 @@ export function planInputs(
     repos,
     memory: picture.journal.memory(),
     pause: picture.pause,
-    roster: null,
+    roster: picture.roster,
   });
 }
 

@@ -71,7 +71,17 @@ test('an action finds exactly the documented variables', async () => {
   );
 
   expect(readFileSync(changedFiles, 'utf8')).toBe('apps/shop/a\napps/shop/b c\n');
-  expect(JSON.parse(readFileSync(spec.rosterFile, 'utf8'))).toEqual({ hosts: [spec.host] });
+  expect(JSON.parse(readFileSync(spec.rosterFile, 'utf8'))).toEqual({
+    hosts: [
+      {
+        ...spec.host,
+        addresses: [],
+        state: 'working',
+        facts: {},
+        lastContactAt: expect.stringMatching(/^20.*Z$/),
+      },
+    ],
+  });
   expect(statSync(spec.stateFolder).isDirectory()).toBe(true);
 });
 

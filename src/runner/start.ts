@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, lchownSync, lstatSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf } from '../errors.ts';
-import type { Host } from '../model/host.ts';
+import { formatRoster, memberOfHost } from '../model/roster.ts';
 import type { RunResult } from '../model/run.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { makeFolder, namedWriteError, writeFileAtomic } from '../system/files.ts';
@@ -98,7 +98,7 @@ export function startRun(spec: RunSpec, options: RunnerOptions = {}): StartedRun
   try {
     prepareFolder(spec, files, switchTo, { launcher, startedMonotonicMs, limits: inForce });
     prepareStateFolder(spec.stateFolder, account);
-    ensureRoster(spec);
+    ensureRoster(spec, clock.now());
     if (launcher === 'systemd') {
       writeFileSync(files.environment, formatEnvironmentFile(environment), { mode: 0o600, flag: 'wx' });
     }
@@ -155,14 +155,9 @@ function limitsOf({ uses }: RunSpec): DecidedLimits {
 }
 
 /** PULLYU_ROSTER is always there, with this host at least. */
-export function ensureRoster(spec: Pick<RunSpec, 'rosterFile' | 'host'>): void {
+export function ensureRoster(spec: Pick<RunSpec, 'rosterFile' | 'host'>, now: number): void {
   if (statSync(spec.rosterFile, { throwIfNoEntry: false }) !== undefined) return;
-  writeFileAtomic(spec.rosterFile, formatRoster([spec.host]), { durable: false });
-}
-
-/** What PULLYU_ROSTER holds: one object per host that is known. */
-export function formatRoster(hosts: readonly Host[]): string {
-  return `${JSON.stringify({ hosts }, null, 2)}\n`;
+  writeFileAtomic(spec.rosterFile, formatRoster([memberOfHost(spec.host, now)]), { durable: false });
 }
 
 function prepareFolder(

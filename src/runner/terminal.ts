@@ -1,6 +1,7 @@
 /** A run on somebody's terminal: the tree, the user and the variables of the agent's runs, but the person's own terminal and PATH. */
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { PullyuError } from '../errors.ts';
+import { systemClock } from '../system/clock.ts';
 import { type ForegroundOptions, runForeground } from '../system/foreground.ts';
 import { findAccount, ownAccount } from './account.ts';
 import { checkCommand } from './command.ts';
@@ -50,7 +51,7 @@ export async function runOnTerminal(
     if (switchTo !== null) chmodSync(spec.runFolder, 0o711);
     writeFileSync(files.changedFiles, spec.changedFiles.map((path) => `${path}\n`).join(''), { mode: 0o644 });
     prepareStateFolder(spec.stateFolder, account);
-    ensureRoster(spec);
+    ensureRoster(spec, systemClock.now());
     // Without a session of its own: job control and prompts work as in a shell.
     const argv = wrapCommand(command.argv, switchTo, { ...tools, setsid: null });
     return await runForeground(['/bin/sh', '-c', 'umask 022 && exec "$@"', 'sh', ...argv], {
