@@ -451,6 +451,35 @@ describe('the heartbeat of systemd', () => {
     expect(await show(unit)).toMatchObject({ ActiveState: 'active' });
   });
 
+  onMachine(
+    'an action that upgrades pullyu to a version that does not start, or hangs, does not cut the host off',
+    async () => {
+      const bin = '/opt/pullyu/bin/pullyu';
+      await until(() => machine.read('/var/lib/pullyu/proven/identity'), { what: 'a copy of what works' });
+      await dropIn('TimeoutStartSec=2s');
+      await machine.sh(`cp ${bin} /srv/good`);
+      for (const broken of ['process.exit(1)', 'setInterval(() => {}, 1000)']) {
+        const script = `#!/bin/sh\necho '${broken}' >${bin}\nsystemctl restart --no-block ${unit}\necho ok >"$PULLYU_STATE_DIR/witness"\n`;
+        await publish('upgrade', script);
+        await untilWitness('upgrade', 'ok\n');
+        await publish('after', `#!/bin/sh\necho '${broken}' >"$PULLYU_STATE_DIR/witness"\n`);
+        await untilWitness('after', `${broken}\n`);
+        expect(await story()).toContain('the last version that did is started in its place');
+        // The installed one comes back, and is taken.
+        await machine.sh(`cp /srv/good ${bin}`);
+        await until(() => machine.read('/var/lib/pullyu/trial') === null, {
+          found: story,
+          timeoutMs: 40_000,
+        });
+        expect((await machine.pullyu(['doctor', '--offline'])).stdout).not.toContain('program');
+      }
+      await machine.sh(
+        `rm -r /etc/systemd/system/${unit}.d; systemctl daemon-reload; systemctl restart ${unit}`,
+      );
+      for (const name of ['upgrade', 'after']) actions.delete(name);
+    },
+  );
+
   onMachine('runs need no system bus', async () => {
     await machine.sh('systemctl stop dbus.socket dbus.service');
     const commit = await publish('no-bus', '#!/bin/sh\n');
