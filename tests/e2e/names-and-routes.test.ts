@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { type GitServer, startGitServer } from '../../src/demo/git-server.ts';
 import { createHost, type TestHost } from '../support/host.ts';
-import { findProgram, needsRoot } from '../support/needs.ts';
+import { findProgram, needs } from '../support/needs.ts';
 import { createRemote, type Remote } from '../support/repo.ts';
 import { said, say, sayRepository } from '../support/say.ts';
 import {
@@ -13,7 +13,7 @@ import {
   FAR6,
   HOLE,
   HOLE6,
-  NETWORK_TOOLS,
+  missingForSmallNetworks,
   SILENT,
   type SmallNetwork,
   STRANGER,
@@ -22,9 +22,8 @@ import {
 import { startSshd } from '../support/sshd.ts';
 import { type Failure, survive } from '../support/survive.ts';
 
-const TOOLS = [...NETWORK_TOOLS, 'nft'];
-const test = needsRoot(...TOOLS);
-const canRun = process.getuid?.() === 0 && TOOLS.every(findProgram);
+const missing = missingForSmallNetworks();
+const test = needs(missing);
 const URL_BY_NAME = 'http://git.example/it.git';
 const LIMITS = { limits: { probeTimeout: '1s', fetchStall: '3s', fetchTimeout: '6s' } };
 
@@ -35,7 +34,7 @@ describe('a host on a network of its own', () => {
   let host: TestHost;
 
   beforeAll(async () => {
-    if (!canRun) return;
+    if (missing.length > 0) return;
     remote = await createRemote();
     const first = await remote.publish(sayRepository('the beginning'));
     server = await startGitServer({ folder: remote.folder });
@@ -137,11 +136,8 @@ function withCut(command: string): string {
   return JSON.stringify({ actions: { say: { run, paths: ['text'] } } });
 }
 
-needsRoot(
-  ...TOOLS,
-  'sshd',
-  'ssh',
-)('over ssh too the next address of a name has its turn', async () => {
+const missingForSsh = ['sshd', 'ssh'].filter((name) => findProgram(name) === null);
+needs([...missing, ...missingForSsh])('over ssh too the next address of a name has its turn', async () => {
   using remote = await createRemote();
   await remote.publish(sayRepository('one'));
   await using sshd = await startSshd({ bare: remote.bare });

@@ -9,11 +9,24 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startChild } from './child.ts';
 import { program as pullyu } from './host.ts';
+import { findProgram } from './needs.ts';
 import { tempFolder } from './temp.ts';
 import { until } from './until.ts';
 
-/** Programs that it needs. */
-export const NETWORK_TOOLS = ['unshare', 'nsenter', 'ip', 'mount'] as const;
+/** What is missing for it, by name; empty when networks can be made here, firewall included. */
+export function missingForSmallNetworks(): string[] {
+  if (process.getuid?.() !== 0) return ['root rights'];
+  const missing = ['unshare', 'nsenter', 'ip', 'nft', 'mount'].filter((name) => findProgram(name) === null);
+  if (missing.length > 0) return missing;
+  const script =
+    'ip link add eth0 type veth peer name far0 && nft add table inet ask && mount --bind /tmp /tmp';
+  try {
+    execFileSync('unshare', ['--net', '--mount', '--', 'sh', '-c', script], { stdio: 'ignore' });
+    return [];
+  } catch {
+    return ['network namespaces with veth and nftables'];
+  }
+}
 
 const NEAR = '10.77.0.2';
 export const FAR = '10.77.0.1';
