@@ -27,6 +27,7 @@ import { printable } from '../model/printable.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import type { Trouble } from '../model/trouble.ts';
 import { resolveTracking } from '../plan/tracking.ts';
+import { ensureHostKey } from '../presence/host-key.ts';
 import { makeFolder, namedWriteError, readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import type { CommandContext } from './context.ts';
 import { isoTimes, printEvents } from './event-lines.ts';
@@ -102,9 +103,14 @@ export async function runBootstrap(
   const { nodeinfo } = view.config;
   const say = options.json ? () => {} : out.line;
   const notes: string[] = [];
+  const keyNote = makeHostKey(paths.state, view.host.name);
+  if (keyNote !== null) {
+    notes.push(keyNote);
+    say(`${out.yellow('note')}: ${keyNote}`);
+  }
   if (nodeinfo !== null && !existsSync(nodeinfo)) {
     notes.push(`${printable(nodeinfo)} is not there, so no label comes from it yet`);
-    say(`${out.yellow('note')}: ${notes[0]}`);
+    say(`${out.yellow('note')}: ${notes.at(-1)}`);
   }
   say(`${out.bold(view.host.name)} follows ${name} (${printable(remote)}); configuration: ${paths.hostFile}`);
 
@@ -259,4 +265,15 @@ function nameOfUrl(url: string): string {
 
 function isLocalPath(url: string): boolean {
   return /^\.{0,2}\//.test(url) || !url.includes(':');
+}
+
+/** So that hosts.yaml can list it from the beginning. One that cannot be read keeps nobody from following a repository: a note. */
+function makeHostKey(state: string, name: string): string | null {
+  try {
+    ensureHostKey(state, name);
+    return null;
+  } catch (error) {
+    if (error instanceof PullyuError && error.code === 'refused') return `${error.message}: ${error.hint}`;
+    throw error;
+  }
 }

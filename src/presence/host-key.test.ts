@@ -1,6 +1,16 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { needsProgram } from '../../tests/support/needs.ts';
@@ -43,6 +53,39 @@ test('a public file that is missing or of another key is written again', () => {
   writeFileSync(publicFile, 'nonsense\n');
   ensureHostKey(state, 'web-1');
   expect(readFileSync(publicFile, 'utf8')).toBe(`${key.publicKey} web-1\n`);
+});
+
+test('of several that make the key at once all get the same one', async () => {
+  const file = join(import.meta.dirname, 'host-key.ts');
+  const code = `import { ensureHostKey } from ${JSON.stringify(file)};
+    process.stdout.write(ensureHostKey(${JSON.stringify(state)}, 'web-1').publicKey);`;
+  const bundle = join(state, 'make.mjs');
+  const options = {
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile: bundle,
+    logLevel: 'error',
+  } as const;
+  await build({ ...options, stdin: { contents: code, resolveDir: state } });
+  const env = { PATH: process.env.PATH ?? '' };
+  const made = await Promise.all(
+    Array.from({ length: 6 }, () => exec([process.execPath, bundle], { env, timeoutMs: 60_000 })),
+  );
+  const keys = made.map((one) => `${one.stdout}${one.stderr}`);
+  expect(keys).toEqual(Array(6).fill(readHostKey(state)?.publicKey));
+  expect(readdirSync(hostKeyPaths(state).folder).sort()).toEqual(['host_ed25519', 'host_ed25519.pub']);
+});
+
+test('what a crash left beside the key is removed before it is written again', () => {
+  const { folder, publicFile } = hostKeyPaths(state);
+  ensureHostKey(state, 'web-1');
+  const left = `${publicFile}.0123abcd.tmp`;
+  writeFileSync(left, '');
+  utimesSync(left, 1, 1);
+  rmSync(publicFile);
+  ensureHostKey(state, 'web-1');
+  expect(readdirSync(folder).sort()).toEqual(['host_ed25519', 'host_ed25519.pub']);
 });
 
 test('a damaged key is not replaced: the fleet knows the old one', () => {

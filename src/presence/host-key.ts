@@ -6,10 +6,17 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
-import { chmodSync } from 'node:fs';
+import { chmodSync, linkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { PullyuError } from '../errors.ts';
-import { makeFolder, namedWriteError, readFileOrNull, writeFileAtomic } from '../system/files.ts';
+import { errnoOf, PullyuError } from '../errors.ts';
+import {
+  makeFolder,
+  namedWriteError,
+  readFileOrNull,
+  sweepTemporaries,
+  syncFolder,
+  writeFileAtomic,
+} from '../system/files.ts';
 import {
   formatArmour,
   formatPublicKey,
@@ -44,28 +51,51 @@ export function hostKeyPaths(stateFolder: string): {
 }
 
 /**
- * The key of this host, made when there is none. The public file is written after the private one: a crash between the two, or its
- * removal, costs nothing, it is written again.
+ * The key of this host, made when there is none; of two processes that make it at once both get the one that was first. The public file
+ * is written after the private one: a crash between the two, or its removal, costs nothing, it is written again.
  * @param hostName Becomes the comment of the key.
  * @throws PullyuError `refused` when the file is there and holds no key (no other is made: the fleet knows the old one);
  *   `disk-full`, `read-only`, `no-permission`.
  */
 export function ensureHostKey(stateFolder: string, hostName: string): HostKey {
-  const { folder, privateFile, publicFile } = hostKeyPaths(stateFolder);
+  const { folder, publicFile } = hostKeyPaths(stateFolder);
   try {
-    const known = readHostKey(stateFolder);
-    const key = known ?? generateHostKey();
-    if (known === null) {
-      makeFolder(folder, 0o700);
-      chmodSync(folder, 0o700);
-      writeFileAtomic(privateFile, formatPrivateKey(key, hostName), { mode: 0o600 });
-    }
-    if (readFileOrNull(publicFile)?.startsWith(`${key.publicKey} `) !== true)
+    const key = readHostKey(stateFolder) ?? makeHostKey(stateFolder, hostName);
+    if (readFileOrNull(publicFile)?.startsWith(`${key.publicKey} `) !== true) {
+      sweepTemporaries(folder, isLeft);
       writeFileAtomic(publicFile, `${key.publicKey} ${hostName}\n`);
+    }
     return key;
   } catch (error) {
     throw namedWriteError(error, folder) ?? error;
   }
+}
+
+function makeHostKey(stateFolder: string, hostName: string): HostKey {
+  const { folder, privateFile } = hostKeyPaths(stateFolder);
+  // As a temporary file is called, so that it is swept like one.
+  const fresh = `${privateFile}.${process.pid.toString(16).padStart(8, '0')}.tmp`;
+  makeFolder(folder, 0o700);
+  chmodSync(folder, 0o700);
+  sweepTemporaries(folder, isLeft);
+  writeFileAtomic(fresh, formatPrivateKey(generateHostKey(), hostName), { mode: 0o600 });
+  try {
+    // Unlike a rename, this replaces nothing. A crash after it leaves a second name of the same key.
+    linkSync(fresh, privateFile);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  } finally {
+    rmSync(fresh, { force: true });
+  }
+  syncFolder(folder);
+  return readHostKey(stateFolder)!;
+}
+
+const LEFT_MS = 60_000;
+
+/** Younger ones may be another process's that is about to use them. */
+function isLeft(_name: string, ageMs: number): boolean {
+  return ageMs > LEFT_MS;
 }
 
 /**
