@@ -91,3 +91,10 @@ test('several triggers of one action are one part; a host that two of them mean 
     members: null,
   });
 });
+
+test('a roster of ten thousand hosts is the same in any order', () => {
+  const many = Array.from({ length: 10_000 }, (_, n) => exampleMember(`web-${n}`));
+  const { part } = relevantRoster(apps, many, null);
+  expect(part.count).toBe(10_000);
+  expect(relevantRoster(apps, [...many].reverse(), null).part).toEqual(part);
+});
