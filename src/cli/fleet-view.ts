@@ -11,6 +11,8 @@ export interface ViewOptions {
   readonly now: number;
   /** Lines that there are for the table; more are counted, not shown. */
   readonly rows: number;
+  /** How to see those that do not fit. */
+  readonly hint?: string;
 }
 
 /** `13 hosts: 1 silent, 1 failed, 11 working`. */
@@ -30,7 +32,7 @@ export function formatFleet(hosts: readonly FleetHost[], out: Terminal, o: ViewO
   if (hidden.length === 0) return lines;
   const totals = totalsOf(hidden);
   const rest = FLEET_STATES.filter((state) => totals[state] > 0).map((state) => `${totals[state]} ${state}`);
-  return [...lines, out.dim(`${rest.join(', ')} more: --all shows them`)];
+  return [...lines, out.dim(`${rest.join(', ')} more${o.hint ?? ''}`)];
 }
 
 function fleetRow(host: FleetHost, out: Terminal, now: number): string[] {

@@ -54,7 +54,8 @@ function showFleet(
   out.line(formatTotals(hosts, out));
   const rows =
     options.all || !out.isTerminal ? Number.POSITIVE_INFINITY : Math.max(5, out.rows - OTHER_LINES);
-  for (const line of formatFleet(hosts, out, { now: clock.now(), rows })) out.line(clip(line, out));
+  for (const line of formatFleet(hosts, out, { now: clock.now(), rows, hint: ': --all shows them' }))
+    out.line(clip(line, out));
 }
 
 async function showExpected(

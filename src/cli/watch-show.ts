@@ -1,12 +1,13 @@
 /** What `watch` shows: in place on a terminal, elsewhere a line for each change, or JSON, one object a line. */
 import type { ExitCode } from '../errors.ts';
 import { EXIT } from '../errors.ts';
+import { formatAge } from '../fleet/age.ts';
 import { totalsOf } from '../fleet/picture-fleet.ts';
 import type { ConcernedHost, HostProgress, Progress } from '../fleet/progress.ts';
 import type { FleetHost, FleetState } from '../model/fleet.ts';
 import { shortId } from '../model/ids.ts';
 import { printable } from '../model/printable.ts';
-import { formatDuration, formatTime } from '../plan/sentence.ts';
+import { formatTime } from '../plan/sentence.ts';
 import type { CommandContext } from './context.ts';
 import type { FleetCommit } from './fleet-commit.ts';
 import { iso, progressJson } from './fleet-json.ts';
@@ -61,8 +62,7 @@ function liveProgress(expected: FleetCommit, { out, clock }: CommandContext): Pr
   const begun = clock.monotonic();
   const notes = createNotes();
   const head = (progress: Progress) => {
-    const took = formatDuration(Math.floor((clock.monotonic() - begun) / 1000) * 1000);
-    return `${out.bold(shortId(expected.commit))} of ${printable(expected.repo)}: ${formatProgress(progress, out)} ${out.dim(took)}`;
+    return `${out.bold(shortId(expected.commit))} of ${printable(expected.repo)}: ${formatProgress(progress, out)} ${out.dim(formatAge(clock.monotonic() - begun))}`;
   };
   const lines = (progress: Progress, rows: number) => [
     head(progress),
@@ -170,7 +170,8 @@ function jsonProgress(expected: FleetCommit, { out, clock }: CommandContext): Pr
     note: (text) => out.notice(`note: ${printable(text, 400)}`),
     progress(progress) {
       const stamp = JSON.stringify(progress.concerned.map((one) => [one.name, stampOf(one)]));
-      if (stamp !== before) say({ type: 'progress', at: iso(clock.now()), ...current(progress) });
+      if (stamp !== before)
+        say({ type: 'progress', at: iso(clock.now()), verdict: null, ...current(progress) });
       before = stamp;
     },
     end(progress, exit) {
