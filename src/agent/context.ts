@@ -1,7 +1,9 @@
 import type { Prober } from '../git/probe.ts';
 import type { Journal } from '../journal/open.ts';
+import type { PresenceTrigger } from '../model/action.ts';
 import type { EventSink } from '../model/event.ts';
 import type { Host, HostConfig } from '../model/host.ts';
+import type { RosterView } from '../model/plan.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Paths } from '../system/paths.ts';
 
@@ -17,8 +19,20 @@ export interface AgentContext {
   /** Of kept ssh connections, shared by probe and fetch. */
   readonly sshFolder: string | null;
   readonly emit: EventSink;
+  /** What is known of the other hosts. */
+  readonly roster: RosterSource;
   /** Aborted: leave runs to themselves, end everything else. */
   readonly signal: AbortSignal;
+}
+
+/** Asked by the look; reads nothing from any network. */
+export interface RosterSource {
+  /** What these triggers see. They are watched from now on. */
+  view(triggers: readonly PresenceTrigger[]): RosterView;
+  /** Changes whenever what a trigger saw changes. */
+  stamp(): string;
+  /** Brings the file that scripts read up to date. */
+  keepFile(): void;
 }
 
 /** The host as this look sees it: configuration and node facts, read anew when their files changed. */

@@ -146,6 +146,7 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
     if (before.lastLookAt !== null && before.bootId !== session.context.bootId) {
       await alive(wakes.wait(Math.max(0, slotAfter(session, clock.now()) - clock.now())), clock, hooks);
     }
+    session.fleet.start(wakes.wake);
     while (!signal.aborted) {
       const waiters = wakes.take();
       const ticking: { stop?: () => Promise<void> } = {};
@@ -157,6 +158,7 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
         await errands.carryOut(onWork);
         looking = looker.look({ all: waiters.length > 0, onWork });
         report = await looking;
+        session.fleet.tell(report);
       } finally {
         looking = null;
         await ticking.stop?.();
@@ -183,6 +185,7 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   } finally {
     socket?.close();
     wakes.close();
+    await session.fleet.close();
     try {
       session.save(next);
     } catch (error) {
@@ -193,7 +196,7 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
 
 /** Looks go on while an action runs: they probe and report. And a look that takes long is told from one that hangs. */
 export function tickWhileLooking(
-  session: Pick<Session, 'looker' | 'context'>,
+  session: Pick<Session, 'looker' | 'context' | 'fleet'>,
   errands: Pick<Errands, 'isHeld'>,
   hooks: DaemonHooks,
   save: () => void,
@@ -208,6 +211,7 @@ export function tickWhileLooking(
       .busyTick()
       .then(() => {
         save();
+        session.fleet.tellBusy();
         hooks.onLook(errands.isHeld() ? 'a person is at work here' : describeRun(session, clock));
       })
       .catch((error: unknown) =>

@@ -22,13 +22,19 @@ type OneLookOptions = Omit<SessionOptions, 'mode'>;
 export interface Looked extends Pick<LookReport, 'exitCode' | 'idle' | 'failures'> {
   /** What a pause keeps from running; none when the look was idle. */
   readonly held: readonly Step[];
+  /** Tells the fleet, after the lock was released: a status repository that is slow keeps nobody from looking. */
+  tellFleet(): Promise<void>;
 }
+
+/** Longer than a push takes, shorter than anybody waits. What does not arrive is told by the next look. */
+const TELL_MAX_MS = 30_000;
 
 /** For the holder of the lock. */
 export async function lookOnce(lock: Lock, o: OneLookOptions): Promise<Looked> {
   const session = await openSession(lock, { ...o, mode: 'look' });
   try {
-    const report = await session.looker.look();
+    const report = await lookWithFleet(session);
+    session.fleet.tell(report);
     const next = laterLook(session, report);
     session.save(next);
     if (!report.idle && !o.signal.aborted) {
@@ -38,10 +44,24 @@ export async function lookOnce(lock: Lock, o: OneLookOptions): Promise<Looked> {
     }
     const held = report.plan?.steps.filter((step) => step.reason === 'paused') ?? [];
     const { exitCode, idle, failures } = report;
-    return { exitCode, idle, held, failures };
+    await session.fleet.settle();
+    const tellFleet = async () => {
+      await session.fleet.flush(AbortSignal.any([o.signal, AbortSignal.timeout(TELL_MAX_MS)]));
+      await session.fleet.close();
+    };
+    return { exitCode, idle, held, failures, tellFleet };
   } finally {
     session.close();
   }
+}
+
+/** The roster is read beside the look. When it brought something that an action waits for, there is one more. */
+async function lookWithFleet({ looker, fleet }: Session): Promise<LookReport> {
+  const before = fleet.stamp();
+  const reading = fleet.refresh();
+  const report = await looker.look();
+  await reading;
+  return fleet.stamp() === before ? report : looker.look();
 }
 
 /** In trouble, when the heartbeat is to look again; null in peace: at its own time. */
@@ -77,11 +97,9 @@ export async function runWithLock(
   for (;;) {
     const taken = takeLock(o.paths, 'look');
     if ('lock' in taken) {
-      try {
-        return (await lookOnce(taken.lock, o)).exitCode;
-      } finally {
-        taken.lock.release();
-      }
+      const look = await lookOnce(taken.lock, o).finally(() => taken.lock.release());
+      await look.tellFleet();
+      return look.exitCode;
     }
     const isDaemon = taken.holder?.command === 'agent';
     if (!told) onWait(describeHolder(taken.holder));

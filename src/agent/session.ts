@@ -9,6 +9,7 @@ import { type Clock, readBootId } from '../system/clock.ts';
 import { type Lock, type LockHolder, readLockHolder, tryLock } from '../system/lock.ts';
 import type { Paths } from '../system/paths.ts';
 import type { AgentContext } from './context.ts';
+import { createFleetLink, type FleetLink } from './fleet-link.ts';
 import { describeBrokenConfig, readValidView } from './host-view.ts';
 import { ensureIdentity } from './identity.ts';
 import { createLooker, type Looker } from './look.ts';
@@ -29,6 +30,8 @@ export interface SessionOptions {
 export interface Session {
   readonly looker: Looker;
   readonly context: AgentContext;
+  /** Outlives `close`, so that what waits can be delivered without the lock; whoever opened the session closes it. */
+  readonly fleet: FleetLink;
   /** Writes state.json. */
   save(nextLookAt: number | null): void;
   state(nextLookAt: number | null): AgentState;
@@ -49,7 +52,12 @@ export function takeLock(paths: Paths, mode: string): { lock: Lock } | { holder:
 
 /** Only for the holder of the lock. @throws PullyuError of configuration or journal; nothing is left open then. */
 export async function openSession(lock: Lock, o: SessionOptions): Promise<Session> {
-  const { paths, clock, env, emit, signal } = o;
+  const { paths, clock, env, signal } = o;
+  let fleet: FleetLink | null = null;
+  const emit: EventSink = (event) => {
+    o.emit(event);
+    fleet?.hear(event);
+  };
   const id = ensureIdentity(paths.state);
   const { view, problem } = await readValidView(paths, id);
   const brokenConfig = problem === null ? null : describeBrokenConfig(problem);
@@ -76,12 +84,19 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
     bootId: readBootId(),
     env,
     sshFolder,
+    roster: {
+      view: (triggers) => link.view(triggers),
+      stamp: () => link.stamp(),
+      keepFile: () => link.keepFile(),
+    },
     emit,
     signal,
   };
+  const link = createFleetLink(context, () => looker);
   // After a death the first look is a whole one, so that housekeeping follows it.
   let savedMemo = lock.unclean === null ? readMemo(paths.state) : null;
   const looker = await createLooker(context, id, { memo: savedMemo, repos, lastLookAt, view, brokenConfig });
+  fleet = link;
   const state = (nextLookAt: number | null): AgentState => ({
     version: 1,
     pid: process.pid,
@@ -95,6 +110,7 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
   return {
     looker,
     context,
+    fleet: link,
     state,
     save(nextLookAt) {
       writeState(paths.state, state(nextLookAt));

@@ -32,22 +32,20 @@ export async function runLook(options: LookOptions, context: CommandContext): Pr
   if (!('lock' in taken) && options.heartbeat === true) return EXIT.ok;
   if (!('lock' in taken)) return lookElsewhere(options, context, taken.holder?.command === 'agent');
   const { lock } = taken;
-  try {
-    const events: AgentEvent[] = [];
-    const emit = options.json ? (event: AgentEvent) => void events.push(event) : printEvents(context.out);
-    const { exitCode, idle, held, failures } = await lookOnce(lock, { paths, env, clock, signal, emit });
-    // A copy that reached nothing in one look says no less than a daemon in three: the next minute has another turn.
-    proof?.judge({ worked: failures === 0, failures: failures === 0 ? 0 : ENOUGH, now: clock.now() });
-    if (options.json)
-      context.out.json({ idle, exitCode, events: JSON.parse(JSON.stringify(events, isoTimes)) });
-    else if (options.heartbeat !== true) {
-      for (const step of held) context.out.line(`${step.repo}: ${step.sentence}`);
-      context.out.line(summary(idle, exitCode, held.length));
-    }
-    return exitCode;
-  } finally {
-    lock.release();
+  const events: AgentEvent[] = [];
+  const emit = options.json ? (event: AgentEvent) => void events.push(event) : printEvents(context.out);
+  const look = await lookOnce(lock, { paths, env, clock, signal, emit }).finally(() => lock.release());
+  const { exitCode, idle, held, failures } = look;
+  // A copy that reached nothing in one look says no less than a daemon in three: the next minute has another turn.
+  proof?.judge({ worked: failures === 0, failures: failures === 0 ? 0 : ENOUGH, now: clock.now() });
+  if (!options.json && options.heartbeat !== true) {
+    for (const step of held) context.out.line(`${step.repo}: ${step.sentence}`);
+    context.out.line(summary(idle, exitCode, held.length));
   }
+  await look.tellFleet();
+  if (options.json)
+    context.out.json({ idle, exitCode, events: JSON.parse(JSON.stringify(events, isoTimes)) });
+  return exitCode;
 }
 
 function summary(idle: boolean, exitCode: ExitCode, held: number): string {

@@ -1,0 +1,169 @@
+/**
+ * Keeps the roster: reads what the other hosts publish, writes the file that scripts read, and says what presence triggers ask for.
+ * A reading that fails changes nothing: not to have read says neither that a host came nor that one is gone.
+ *
+ * Transitions are noticed by one cheap question at each look. That somebody is silent shows only in what is not there, so everything is
+ * listed again now and then: as often as the host that beats fastest, when an action reacts to the live hosts; else seldom.
+ */
+import { join } from 'node:path';
+import { rosterOf } from '../fleet/roster.ts';
+import type { PresenceTrigger } from '../model/action.ts';
+import type { RosterView } from '../model/plan.ts';
+import type { ExpectedHost, RosterMember } from '../model/presence.ts';
+import { withSelf } from '../model/roster.ts';
+import { rosterViewOf, settleRosters } from '../plan/settle-roster.ts';
+import type { FleetReader } from '../presence/read-fleet.ts';
+import { type Clock, delay } from '../system/clock.ts';
+import { makeFolder, readFileOrNull, writeFileAtomic } from '../system/files.ts';
+import { writeRosterFile } from './roster-file.ts';
+import { readSettlings, settlingsFile, writeSettlings } from './settlings-file.ts';
+
+export interface RosterKeeperOptions {
+  readonly reader: FleetReader;
+  readonly clock: Clock;
+  readonly stateFolder: string;
+  /** This host, as it knows itself. */
+  readonly self: () => RosterMember;
+  readonly expected: () => readonly ExpectedHost[] | null;
+  readonly intervalMs: () => number;
+  readonly heartbeatMs: () => number;
+}
+
+export interface RosterKeeper {
+  /** For the planner. What it asks for here is watched from now on. */
+  view(triggers: readonly PresenceTrigger[]): RosterView;
+  /** Changes whenever what a trigger saw changes. */
+  stamp(): string;
+  /** What was read last, without this host; null before the first reading. */
+  members(): readonly RosterMember[] | null;
+  /** Hosts that are known; 1 before the first reading. */
+  size(): number;
+  /** One question; a reading when there is news, or when it is time. */
+  refresh(signal: AbortSignal): Promise<void>;
+  /** Refreshes by itself, once in an interval and when a store calls. */
+  start(onChange: () => void): void;
+  close(): Promise<void>;
+}
+
+/** Without a trigger only `PULLYU_ROSTER` depends on it. */
+const SELDOM = 3;
+const WHOLE_MIN_MS = 200;
+
+export function createRosterKeeper(o: RosterKeeperOptions): RosterKeeper {
+  const { reader, clock } = o;
+  const file = settlingsFile(o.stateFolder);
+  const end = new AbortController();
+  /** As the last plan of any process of this host had them. */
+  let triggers = readTriggers(o.stateFolder);
+  let members: readonly RosterMember[] | null = null;
+  let settlings = readSettlings(file);
+  let readAt = Number.NEGATIVE_INFINITY;
+  let fastestMs = Number.POSITIVE_INFINITY;
+  let reading: Promise<void> | null = null;
+  let wakeUp = () => {};
+  let loop: Promise<void> | null = null;
+  let watch: { close(): void } | null = null;
+
+  const wholeEveryMs = () => {
+    const own = o.heartbeatMs();
+    return Math.max(WHOLE_MIN_MS, triggers.length > 0 ? Math.min(own, fastestMs) : own * SELDOM);
+  };
+
+  const settle = () => {
+    if (members === null) return;
+    const next = settleRosters(settlings, triggers, { roster: members, self: o.self(), now: clock.now() });
+    if (next === settlings) return;
+    settlings = next;
+    writeSettlings(file, settlings);
+  };
+
+  const ask = async (signal: AbortSignal) => {
+    const isTime = clock.monotonic() - readAt >= wholeEveryMs();
+    if (!isTime) {
+      const news = await reader.hasNews(signal);
+      if (!news.ok || !news.value) return;
+    }
+    const begun = clock.monotonic();
+    const read = await reader.read(o.expected(), signal);
+    if (!read.ok) return;
+    readAt = begun;
+    const { hosts } = read.value;
+    members = rosterOf(hosts);
+    fastestMs = Math.min(
+      ...hosts.flatMap(({ presence }) => presence?.heartbeatMs ?? []),
+      Number.POSITIVE_INFINITY,
+    );
+    writeRosterFile(o.stateFolder, withSelf(members, o.self()));
+    settle();
+  };
+
+  const refresh = (signal: AbortSignal): Promise<void> => {
+    reading ??= ask(signal).finally(() => {
+      reading = null;
+    });
+    return reading;
+  };
+
+  const stamp = () =>
+    [...settlings]
+      .map(([key, { settled, pending }]) => `${key} ${settled.digest} ${pending?.part.digest}`)
+      .join(' ');
+
+  const run = async (onChange: () => void) => {
+    while (!end.signal.aborted) {
+      const before = stamp();
+      await refresh(end.signal).catch(() => {});
+      if (stamp() !== before) onChange();
+      const woken = new Promise<void>((resolve) => {
+        wakeUp = resolve;
+      });
+      await Promise.race([delay(o.intervalMs(), end.signal), woken]);
+    }
+  };
+
+  return {
+    view(asked) {
+      if (!isSame(triggers, asked)) writeTriggers(o.stateFolder, asked);
+      triggers = asked;
+      settle();
+      return rosterViewOf(settlings, triggers, true);
+    },
+    stamp,
+    members: () => members,
+    size: () => members?.length ?? 1,
+    refresh,
+    start(onChange) {
+      watch ??= reader.watch?.(() => wakeUp()) ?? null;
+      loop ??= run(onChange);
+    },
+    async close() {
+      end.abort();
+      watch?.close();
+      await loop;
+      await reader.close();
+    },
+  };
+}
+
+/** Beside the settlings: a one-shot look that has nothing to do makes no plan, and yet has to know what to watch. */
+function triggersFile(stateFolder: string): string {
+  return join(stateFolder, 'status', 'triggers.json');
+}
+
+function readTriggers(stateFolder: string): readonly PresenceTrigger[] {
+  try {
+    const triggers: unknown = JSON.parse(readFileOrNull(triggersFile(stateFolder)) ?? '[]');
+    return Array.isArray(triggers) ? (triggers as PresenceTrigger[]) : [];
+  } catch {
+    return [];
+  }
+}
+
+function writeTriggers(stateFolder: string, triggers: readonly PresenceTrigger[]): void {
+  makeFolder(join(stateFolder, 'status'), 0o700);
+  writeFileAtomic(triggersFile(stateFolder), `${JSON.stringify(triggers)}\n`, { durable: false });
+}
+
+function isSame(a: readonly PresenceTrigger[], b: readonly PresenceTrigger[]): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

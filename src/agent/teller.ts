@@ -1,0 +1,172 @@
+/**
+ * Tells the fleet about this host: puts together its presence whenever something may have changed, and has it delivered. Looks call
+ * `note`, which only writes small files; the delivery goes on by itself and holds nothing up, whatever the status repository does.
+ */
+import { join } from 'node:path';
+import type { EventSink } from '../model/event.ts';
+import type { Presence, SignedPresence, Transition } from '../model/presence.ts';
+import { formatPresence } from '../presence/format-presence.ts';
+import { ensureHostKey } from '../presence/host-key.ts';
+import { type Own, openOutbox } from '../presence/outbox.ts';
+import { redactLog } from '../presence/redact.ts';
+import { signPresence } from '../presence/sshsig.ts';
+import { decideHappenings, type EndedRun, isSameContent } from '../presence/transitions.ts';
+import { outputTail } from '../runner/output.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Paths } from '../system/paths.ts';
+import { createDeliveryLoop, type StoreTarget } from './delivery-loop.ts';
+import { composePresence, endedSince, type MachineFacts, type OwnKnowledge } from './own-presence.ts';
+
+export interface TellerOptions {
+  readonly paths: Paths;
+  readonly clock: Clock;
+  readonly emit: EventSink;
+  /** At least one. */
+  readonly targets: readonly StoreTarget[];
+  /** What the look knows at this moment. */
+  readonly knowledge: () => Omit<OwnKnowledge, 'machine' | 'before' | 'now'>;
+  readonly machine: () => MachineFacts;
+  /** How many hosts are known: their pushes are spread so that a commit for all of them is no herd. */
+  readonly fleetSize: () => number;
+}
+
+export interface Teller {
+  /** After a look, a run, the begin or end of a trouble: writes what is new, and a heartbeat when one is due. */
+  note(): void;
+  /** After an idle look: a heartbeat, when one is due. Costs next to nothing when not. */
+  beat(): void;
+  /** The newest presence that was made; null before the first. */
+  own(): Own | null;
+  /** Delivers what waits; ends when all has arrived, after a failure, or at the signal. */
+  flush(signal: AbortSignal): Promise<void>;
+  /** From now on what `note` writes is delivered. */
+  start(): void;
+  close(): Promise<void>;
+}
+
+const LOG_MAX_BYTES = 64 * 1024;
+/** For each host that is known, and at most: the window over which pushes are spread. */
+const SPREAD_PER_HOST_MS = 5;
+const SPREAD_MAX_MS = 30_000;
+
+export function statusFolder(paths: Pick<Paths, 'state'>): string {
+  return join(paths.state, 'status');
+}
+
+export function createTeller(o: TellerOptions): Teller {
+  const folder = statusFolder(o.paths);
+  const keys = o.targets.map(({ key }) => key);
+  const outbox = openOutbox(folder, keys);
+  const loops = o.targets.map((target) =>
+    createDeliveryLoop({
+      outbox,
+      folder,
+      target,
+      clock: o.clock,
+      emit: o.emit,
+      onConflict: () => teller.note(),
+    }),
+  );
+  const conflict = () => keys.map((key) => outbox.delivery(key).conflict).find((one) => one !== null) ?? null;
+
+  const teller: Teller = {
+    note() {
+      const made = makeOwn(o, outbox.own(), conflict());
+      if (made === null) return;
+      outbox.put(made.transitions, made.own);
+      const spreadMs = Math.min(SPREAD_MAX_MS, o.fleetSize() * SPREAD_PER_HOST_MS);
+      for (const loop of loops) loop.wake(spreadMs);
+    },
+    beat() {
+      const own = outbox.own();
+      if (own === null || isDue(own, o.clock.now())) teller.note();
+    },
+    own: outbox.own,
+    async flush(signal) {
+      await Promise.all(
+        loops.map(async (loop) => {
+          while (!signal.aborted && (await loop.deliver(signal)).kind === 'delivered');
+        }),
+      );
+    },
+    start() {
+      outbox.sweep();
+      for (const loop of loops) loop.start();
+    },
+    async close() {
+      await Promise.all(loops.map((loop) => loop.close()));
+    },
+  };
+  return teller;
+}
+
+/** Also when the clock was set back: nobody knows what it measured. */
+function isDue(own: Own, now: number): boolean {
+  return now < own.madeAt || now - own.madeAt >= own.content.heartbeatMs;
+}
+
+/** null: nothing is new, and no heartbeat is due. */
+function makeOwn(
+  o: TellerOptions,
+  before: Own | null,
+  conflict: string | null,
+): { transitions: Transition[]; own: Own } | null {
+  const now = o.clock.now();
+  const knowledge = o.knowledge();
+  const content = composePresence({
+    ...knowledge,
+    machine: o.machine(),
+    before: before?.content ?? null,
+    now,
+  });
+  const ended = endedSince(knowledge.journal, before?.lastRun ?? null);
+  const happenings = decideHappenings(before?.content ?? null, content, ended);
+  const isNews =
+    before === null ||
+    happenings.length > 0 ||
+    before.conflict !== conflict ||
+    !isSameContent(before.content, content);
+  if (!isNews && !isDue(before, now)) return null;
+
+  const key = ensureHostKey(o.paths.state, content.host);
+  // After the state was lost it goes on above whatever was published: no host says something new every second for years.
+  let sequence = before?.sequence ?? Math.floor(now / 1000);
+  const sign = (): SignedPresence => {
+    sequence += 1;
+    const presence: Presence = { ...content, sequence, clock: now, conflict };
+    const text = formatPresence(presence);
+    return { text, signature: signPresence(text, key) };
+  };
+  const transitions = happenings.map(({ subject, failed }): Transition => {
+    const presence = sign();
+    return {
+      sequence,
+      at: failed?.result.endedAt ?? now,
+      subject,
+      presence,
+      log: failed && logOf(o, failed),
+    };
+  });
+  const signed = transitions.at(-1)?.presence ?? sign();
+  const last = ended.at(-1);
+  const lastRun = last && { id: last.intent.id, endedAt: last.result.endedAt };
+  const leftOut = before?.leftOut ?? 0;
+  return {
+    transitions,
+    own: {
+      version: 1,
+      sequence,
+      content,
+      conflict,
+      madeAt: now,
+      signed,
+      leftOut,
+      lastRun: lastRun ?? before?.lastRun ?? null,
+    },
+  };
+}
+
+function logOf({ paths }: TellerOptions, { intent }: EndedRun): Transition['log'] {
+  const text = outputTail(join(paths.state, 'runs', intent.id, 'output.log'), LOG_MAX_BYTES);
+  return { repo: intent.repo, action: intent.action, run: intent.id, text: redactLog(text) };
+}
