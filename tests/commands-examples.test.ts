@@ -112,6 +112,8 @@ test('what the examples show is what the program prints', async () => {
   for (const command of ['try status', 'try run shop']) await run(command.split(' '));
   await run(['try', 'push', '-m', 'shop: version 2']);
   await run(['try', 'end']);
+  await run(['look']);
+  await run(['rollback']);
   for (const command of ['install --heartbeat cron', 'install --heartbeat cron', 'uninstall'])
     await run(command.split(' '));
   await run(['cloud-init', 'https://git.example.com/it.git', '--label', 'part=app']);

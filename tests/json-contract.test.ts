@@ -361,6 +361,13 @@ describe('one host in every state', () => {
     });
     const ended = await host.run(['try', 'end', '--force', '--json']);
     expect(ended.json()).toEqual({ branch: begun.branch, redo: ['good'] });
+    await remote.publish({ files: { something: 'else' } });
+    const args = ['rollback', '--to', await remote.head('HEAD~1'), '--dry-run', '--json'];
+    const back = (await host.run(args)).json<Record<string, unknown>>();
+    expect(misfitsOfObject(back, '', fieldsOf('rollback'))).toEqual([]);
+    expect(unseen([back], fieldsOf('rollback')).filter((one) => one !== 'steps[].notBefore')).toEqual([
+      'pushed',
+    ]);
   });
 
   test('lint has the documented fields', async () => {

@@ -43,7 +43,8 @@ export async function compareTry(
   }
 }
 
-async function printsAt(
+/** The fingerprint of each action, as this host would have it at a commit. @throws PullyuError `repo-config` */
+export async function printsAt(
   repo: RepoConfig,
   reader: CommitReader,
   commit: CommitId,

@@ -125,7 +125,7 @@ function conflict(message: string, branch: string, c: TryContext, repo: RepoConf
 }
 
 /** A name that git takes, and no option. @throws PullyuError `usage` */
-function requireBranchName(name: string): void {
+export function requireBranchName(name: string): void {
   const isPlain = /^[A-Za-z0-9][A-Za-z0-9._/+@-]*$/.test(name);
   if (isPlain && !/\.\.|\/\/|@\{|\.lock(?:\/|$)|[./]$|\/\./.test(name)) return;
   throw new PullyuError('usage', `expected the name of a branch, found ${JSON.stringify(name)}`, {

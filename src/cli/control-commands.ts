@@ -58,6 +58,17 @@ Exit codes: 0 ok, 1 it did not succeed, 5 an action is running.`,
     .action((action, options) =>
       run(async (context) => (await import('./run.ts')).runRun(action, options, context)),
     );
+  program
+    .command('rollback')
+    .description('take back the last commit that concerned this host: revert it, show what follows, push')
+    .argument('[repo]', 'when the host follows several')
+    .option('--to <commit>', 'take back everything after this commit')
+    .option('--branch <name>', 'push to a branch for review instead of the tracked one')
+    .option('--dry-run', 'only show what would be reverted, and what this host would then do')
+    .option('--json', 'see docs/json.md')
+    .action((repo, options) =>
+      run(async (context) => (await import('./rollback.ts')).runRollback(repo, options, context)),
+    );
   const trying = program
     .command('try')
     .description('test a change on this very host before it is pushed: open a scratch checkout')

@@ -25,7 +25,7 @@ export interface PlanCommandOptions {
 }
 
 /** What was planned, for whom, and what the reader should know beside it. */
-interface Shown {
+export interface Shown {
   readonly plan: Plan;
   /** null: the next look of this host, which needs no heading. */
   readonly heading: string | null;
@@ -151,21 +151,27 @@ export interface PlanJson {
 
 function planJson({ plan, unreal }: Shown): PlanJson {
   return {
-    steps: plan.steps.map(({ repo, action, due, reason, sentence, commit, attempt, notBefore }) => ({
-      repo,
-      action,
-      due,
-      reason,
-      sentence,
-      commit: commit === unreal ? null : commit,
-      attempt,
-      notBefore: isoOrNull(notBefore),
-    })),
+    steps: plan.steps.map((step) => stepJson(step, unreal)),
     nextDueAt: isoOrNull(plan.nextDueAt),
   };
 }
 
-function printPlan({ plan, heading, notices }: Shown, all: boolean, { out }: CommandContext): void {
+/** @param unreal A commit that exists only as long as the plan is made. */
+export function stepJson(step: Step, unreal: CommitId | null = null): PlanJson['steps'][number] {
+  const { repo, action, due, reason, sentence, commit, attempt, notBefore } = step;
+  return {
+    repo,
+    action,
+    due,
+    reason,
+    sentence,
+    commit: commit === unreal ? null : commit,
+    attempt,
+    notBefore: isoOrNull(notBefore),
+  };
+}
+
+export function printPlan({ plan, heading, notices }: Shown, all: boolean, { out }: CommandContext): void {
   const due = plan.steps.filter((step) => step.due);
   const held = plan.steps.filter((step) => step.reason === 'paused');
   const resting = plan.steps.filter((step) => !step.due && step.reason !== 'paused');

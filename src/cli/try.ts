@@ -19,7 +19,7 @@ import { formatUnrecordedJson } from './run-json.ts';
 import { formatTable, type Terminal } from './terminal.ts';
 
 /** Only so long is a daemon given to hear that there is something new. */
-const WAKE_MS = 300;
+export const WAKE_MS = 300;
 
 export async function runTryBegin(
   name: string | undefined,
@@ -158,7 +158,7 @@ export async function runTryEnd(
   return EXIT.ok;
 }
 
-async function tryContext(context: CommandContext): Promise<TryContext> {
+export async function tryContext(context: CommandContext): Promise<TryContext> {
   const { paths, env, clock, signal, out } = context;
   return {
     paths,
@@ -185,10 +185,11 @@ function chooseOpen(name: string | undefined, c: TryContext): RepoConfig {
   return chooseRepo(undefined, open, repos);
 }
 
-function chooseRepo(
+export function chooseRepo(
   name: string | undefined,
   candidates: readonly RepoConfig[],
   repos: readonly RepoConfig[],
+  hint = 'name it: pullyu try REPO, or --repo REPO',
 ): RepoConfig {
   const names = repos.map((repo) => repo.name).join(', ');
   const found = name === undefined ? null : repos.find((repo) => repo.name === name);
@@ -200,7 +201,7 @@ function chooseRepo(
     );
   if (candidates.length === 1) return candidates[0]!;
   throw new PullyuError('unknown-repo', `expected which of the repos ${names} is meant, found nothing`, {
-    hint: 'name it: pullyu try REPO, or --repo REPO',
+    hint,
   });
 }
 

@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { EventSink } from '../model/event.ts';
 import type { Limits } from '../model/host.ts';
-import type { CommitId } from '../model/ids.ts';
+import { type CommitId, isCommitId, shortId } from '../model/ids.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
 import type { Clock } from '../system/clock.ts';
@@ -46,8 +46,25 @@ export interface Scratch {
   isAncestor(a: string, b: string): Promise<boolean>;
   /** On conflict everything is as before. */
   rebase(onto: string): Promise<Result<null>>;
+  /** The commits of a branch's own line, newest first, at most `max`; those after `after` when it is given. */
+  line(tip: CommitId, o: { readonly after?: CommitId; readonly max: number }): Promise<Result<LineCommit[]>>;
+  /**
+   * Commits the reverse of a commit; of a merge against its first parent.
+   * @returns `conflict`: git stands in the middle of it. `empty`: that changes nothing, and everything is as before.
+   */
+  revert(commit: LineCommit): Promise<Result<'reverted' | 'conflict' | 'empty'>>;
+  /** Moves the branch of the checkout; edits are kept, or it fails. */
+  moveTo(commit: CommitId): Promise<Result<null>>;
   /** `moved`: somebody else was faster. */
   push(branch: string): Promise<Result<'pushed' | 'moved'>>;
+}
+
+export interface LineCommit {
+  readonly id: CommitId;
+  readonly parents: readonly CommitId[];
+  readonly subject: string;
+  /** What it says to revert, in git's own words; null: no revert. */
+  readonly reverts: CommitId | null;
 }
 
 const STEP_TIMEOUT_MS = 10 * 60_000;
@@ -124,10 +141,9 @@ export function openScratch(o: ScratchOptions): Scratch {
 
     async rebase(onto) {
       const identity = await identityOf(folder, env);
-      const more = { GIT_EDITOR: 'true', GIT_SEQUENCE_EDITOR: 'true' };
       const before = await git(['rev-parse', '--verify', 'HEAD^{commit}'], 'read the checkout');
       if (!before.ok) return before;
-      const done = await git([...identity, 'rebase', '--quiet', onto], `rebase onto ${onto}`, more);
+      const done = await git([...identity, 'rebase', '--quiet', onto], `rebase onto ${onto}`, NO_EDITOR);
       if (!done.ok) {
         await git(['rebase', '--abort'], 'undo the rebase');
         return done;
@@ -136,6 +152,43 @@ export function openScratch(o: ScratchOptions): Scratch {
       const followed = repo.submodules ? await followSubmodules() : ok(null);
       if (!followed.ok) await git(['reset', '--quiet', '--keep', before.value], 'undo the rebase');
       return followed;
+    },
+
+    async line(tip, { after, max }) {
+      const range = after === undefined ? [tip] : [tip, `^${after}`];
+      const format = '--format=%H%x00%P%x00%s%x00%b%x00';
+      const read = await git(
+        ['log', '--first-parent', `--max-count=${max}`, format, ...range, '--'],
+        'read the commits',
+      );
+      if (!read.ok) return read;
+      return ok(parseLine(read.value));
+    },
+
+    async revert({ id, parents }) {
+      const identity = await identityOf(folder, env);
+      const mainline = parents.length > 1 ? ['--mainline', '1'] : [];
+      const done = await git(
+        [...identity, 'revert', '--no-edit', ...mainline, id],
+        `revert ${shortId(id)}`,
+        NO_EDITOR,
+      );
+      if (done.ok) {
+        const followed = repo.submodules ? await followSubmodules() : ok(null);
+        return followed.ok ? ok('reverted') : followed;
+      }
+      const open = await git(['rev-parse', '--verify', '--quiet', 'REVERT_HEAD'], 'read the checkout');
+      const edits = await git(['status', '--porcelain', '--untracked-files=no'], 'read the checkout');
+      if (edits.ok && edits.value === '') {
+        await git(['revert', '--abort'], 'undo the revert');
+        return ok('empty');
+      }
+      return open.ok ? ok('conflict') : done;
+    },
+
+    async moveTo(commit) {
+      const done = await git(['reset', '--quiet', '--keep', commit], `go to ${shortId(commit)}`);
+      return done.ok ? ok(null) : done;
     },
 
     async push(branch) {
@@ -163,6 +216,27 @@ export function openScratch(o: ScratchOptions): Scratch {
       return isRejectedAsOld(result) ? ok('moved') : fail(troubleFromPush(result, branch, url));
     },
   };
+}
+
+const NO_EDITOR = { GIT_EDITOR: 'true', GIT_SEQUENCE_EDITOR: 'true' };
+
+/** Four fields a commit, each ended by NUL, which no message can hold. */
+function parseLine(text: string): LineCommit[] {
+  const fields = text.split('\0');
+  const commits: LineCommit[] = [];
+  for (let at = 0; at + 4 <= fields.length; at += 4) {
+    const [head = '', parents = '', subject = '', body = ''] = fields.slice(at, at + 4);
+    const id = head.trim();
+    if (!isCommitId(id)) break;
+    const reverts = /^This reverts commit ([0-9a-f]{40,64})/m.exec(body)?.[1] ?? '';
+    commits.push({
+      id,
+      parents: parents.split(' ').filter(isCommitId),
+      subject,
+      reverts: isCommitId(reverts) ? reverts : null,
+    });
+  }
+  return commits;
 }
 
 /** Who commits: as git knows the person, else the name that they are logged in with. */
