@@ -75,7 +75,7 @@ export async function openHttpConnection(
 
 /** Header values come from URLs, base64 and ourselves: none holds a line end. */
 function encodeRequest(what: HttpRequest, hostHeader: string): Buffer {
-  const body = Buffer.from(what.body ?? '');
+  const body = typeof what.body === 'string' ? Buffer.from(what.body) : (what.body ?? Buffer.alloc(0));
   const headers = ['Host', hostHeader, ...what.headers];
   if (what.body !== null) headers.push('Content-Length', String(body.length));
   let head = `${what.method} ${what.path} HTTP/1.1\r\n`;

@@ -4,6 +4,7 @@ import { printable } from '../model/printable.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { type Trouble, type TroubleCode, trouble } from '../model/trouble.ts';
 import { monotonicMs } from '../system/clock.ts';
+import type { AnswerReader } from './answer-reader.ts';
 import { type Authorization, createAuthorization } from './http-authorization.ts';
 import type { Place } from './http-place.ts';
 import { isRedirect } from './http-redirect.ts';
@@ -12,12 +13,12 @@ import { quoteBody, troubleFromFailure, troubleFromStatus } from './http-trouble
 import type { ProberOptions } from './probe-types.ts';
 import type { RefReader } from './ref-reader.ts';
 
-export interface Question {
+export interface Question<R extends AnswerReader = RefReader> {
   /** @param authorization Value of that header. The same request object for the same value, when it can be. */
   readonly request: (authorization: string | null) => HttpRequest;
   /** What the answer must be labelled as. */
   readonly contentType: string;
-  readonly createReader: () => RefReader;
+  readonly createReader: () => R;
 }
 
 export interface Time {
@@ -35,14 +36,23 @@ export interface NoReading {
   readonly location?: string | undefined;
 }
 
-export type Reading = { readonly reader: RefReader } | NoReading;
+export type Reading<R extends AnswerReader = RefReader> = { readonly reader: R } | NoReading;
 
-export type Exchange = (at: Place, question: Question, time: Time) => Promise<Reading>;
+export type Exchange = <R extends AnswerReader>(
+  at: Place,
+  question: Question<R>,
+  time: Time,
+) => Promise<Reading<R>>;
 
 export function createExchange(repo: Pick<RepoConfig, 'remotes' | 'access'>, o: ProberOptions): Exchange {
   const authorization: Authorization = createAuthorization(repo, o.env);
 
-  async function send(at: Place, question: Question, time: Time, header: string | null): Promise<Reading> {
+  async function send<R extends AnswerReader>(
+    at: Place,
+    question: Question<R>,
+    time: Time,
+    header: string | null,
+  ): Promise<Reading<R>> {
     const reader = question.createReader();
     let first: Buffer | null = null;
     const outcome = await at.connection.send(question.request(header), {
@@ -103,7 +113,7 @@ export function createExchange(repo: Pick<RepoConfig, 'remotes' | 'access'>, o: 
 function troubleOf200(
   at: Place,
   answer: HttpAnswer,
-  reader: RefReader,
+  reader: AnswerReader,
   contentType: string,
   { first, header }: { first: Buffer | null; header: string | null },
 ): Trouble | null {

@@ -22,6 +22,8 @@ export interface Place {
   /** What the server speaks; null: not asked yet. */
   version: 0 | 2 | null;
   objectFormat: string | null;
+  /** A fetch may leave out large files; known only of a server that was asked what it speaks. */
+  knowsFilter: boolean;
 }
 
 type Repo = Pick<RepoConfig, 'remotes' | 'access'>;
@@ -43,7 +45,7 @@ export async function openPlace(
       ? previous.connection
       : await openHttpConnection(url, { proxy, tls: files, timeoutMs: o.limits.probeTimeoutMs });
     const path = url.path.replace(/\/+$/, '');
-    return ok({ url, path, connection, proxy, stamp, version: null, objectFormat: null });
+    return ok({ url, path, connection, proxy, stamp, version: null, objectFormat: null, knowsFilter: false });
   } catch (error) {
     return fail(ofTlsFiles(files, error, url));
   }

@@ -11,7 +11,7 @@ export interface HttpRequest {
   readonly path: string;
   /** Name, value, name, value, ... `Host` and, for a proxy, its authorization are added. */
   readonly headers: readonly string[];
-  readonly body: string | null;
+  readonly body: string | Buffer | null;
 }
 
 export interface SendOptions {
@@ -66,7 +66,7 @@ export function createAborts(): Aborts {
 export function sendOnce(
   request: (options: RequestOptions) => ClientRequest,
   options: RequestOptions,
-  body: string | null,
+  body: string | Buffer | null,
   o: SendOptions,
   aborts: Aborts,
 ): Promise<HttpOutcome | 'stale'> {

@@ -8,7 +8,15 @@ import type { CommitId } from '../model/ids.ts';
 import type { RepoConfig } from '../model/repo.ts';
 import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
 import { monotonicMs } from '../system/clock.ts';
-import { createExchange, type NoReading, type Reading, type Time, wrongAnswer } from './http-exchange.ts';
+import type { AnswerReader } from './answer-reader.ts';
+import {
+  createExchange,
+  type NoReading,
+  type Question,
+  type Reading,
+  type Time,
+  wrongAnswer,
+} from './http-exchange.ts';
 import { openPlace, type Place, stampOfPlace } from './http-place.ts';
 import { decideRedirect, INFO_REFS, isRedirect, REDIRECTS_MAX } from './http-redirect.ts';
 import type { HttpRequest } from './http-request.ts';
@@ -16,7 +24,7 @@ import { formatLsRefs } from './ls-refs.ts';
 import { troubleOfMissing } from './probe-missing.ts';
 import type { KnownServer, ProbeAnswer, ProberOptions, RemoteProber } from './probe-types.ts';
 import { chooseRef, chosenRef, type Wanted } from './probe-wanted.ts';
-import { createAdvertisementReader, createLsRefsReader, type RefReader } from './ref-reader.ts';
+import { createAdvertisementReader, createLsRefsReader, type Ref, type RefReader } from './ref-reader.ts';
 import { isTrustedHost, type RemoteUrl } from './remote-url.ts';
 
 /** A git client by its first word: some servers answer others with a page. */
@@ -28,7 +36,29 @@ const ANSWER = 'application/x-git-upload-pack-result';
 /** A redirect may have been a mistake, or an attack: after so many answers the URL that was written down is asked again. */
 const REDIRECT_KEPT = 16;
 
-export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: ProberOptions): RemoteProber {
+/** When only the place is to be found. */
+const NO_REF: Asked = { refPrefix: 'refs/heads/', peel: false, filter: { first: 1 } };
+
+/** What is asked about refs: of a probe, or of a listing. */
+export type Asked = Pick<Wanted, 'refPrefix' | 'peel' | 'filter'> & {
+  /** Instead of `refPrefix`. */
+  readonly prefixes?: readonly string[];
+};
+
+export interface HttpRemote extends RemoteProber {
+  /** The refs that are asked for; none is an answer. The same object for the same question makes it cheaper. */
+  list(asked: Asked, signal?: AbortSignal): Promise<Result<{ refs: readonly Ref[]; at: Place }>>;
+  /** Any other question, put to where the repository is found. */
+  ask<R extends AnswerReader>(
+    make: (at: Place) => Question<R>,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<Result<R>>;
+}
+
+type RemoteRepo = Pick<RepoConfig, 'remotes' | 'access'>;
+
+export function createHttpProber(repo: RemoteRepo, original: RemoteUrl, o: ProberOptions): HttpRemote {
   const exchange = createExchange(repo, o);
   let place: Place | null = null;
   let prepared: Prepared | null = null;
@@ -39,10 +69,46 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
   let told = o.known?.[original.text] ?? null;
 
   async function probe(wanted: Wanted, signal?: AbortSignal): Promise<Result<ProbeAnswer>> {
-    const time = { deadline: monotonicMs() + o.limits.probeTimeoutMs, signal };
-    if (place !== null && place.stamp !== stampOfPlace(repo, place.url, o)) leave();
-    const answer = await answerFor(wanted, time);
+    const time = begin(o.limits.probeTimeoutMs, signal);
+    const read = await readRefs(wanted, time);
+    const answer = read.ok ? await conclude(read.value.at, wanted, read.value.reader, time) : read;
     if (answer.ok) before.set(wanted.key, answer.value.commit);
+    return end(answer);
+  }
+
+  async function list(
+    asked: Asked,
+    signal?: AbortSignal,
+  ): Promise<Result<{ refs: readonly Ref[]; at: Place }>> {
+    const read = await readRefs(asked, begin(o.limits.probeTimeoutMs, signal));
+    return end(read.ok ? ok({ refs: read.value.reader.refs, at: read.value.at }) : read);
+  }
+
+  async function askAnything<R extends AnswerReader>(
+    make: (at: Place) => Question<R>,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<Result<R>> {
+    const time = begin(timeoutMs, signal);
+    if (told !== null) await believe(told);
+    if (place !== null && place.version !== null) {
+      const reading = await exchange(place, make(place), time);
+      if ('reader' in reading) return end(ok(reading.reader));
+      if (!reading.isUnclear) return end(fail(reading.trouble));
+      if (place.url !== original) leave();
+    }
+    const found = await discover(NO_REF, time);
+    if (!found.ok) return end(found);
+    const reading = await exchange(found.value.at, make(found.value.at), time);
+    return end('reader' in reading ? ok(reading.reader) : fail(reading.trouble));
+  }
+
+  function begin(timeoutMs: number, signal: AbortSignal | undefined): Time {
+    if (place !== null && place.stamp !== stampOfPlace(repo, place.url, o)) leave();
+    return { deadline: monotonicMs() + timeoutMs, signal };
+  }
+
+  function end<T>(answer: Result<T>): Result<T> {
     // What a redirect led to may be gone, or never was meant: the URL that was written down is where we begin again.
     const isElsewhere = place !== null && place.url !== original;
     if (isElsewhere && (!answer.ok || ++elsewhere % REDIRECT_KEPT === 0)) leave();
@@ -51,20 +117,20 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
     return answer;
   }
 
-  async function answerFor(wanted: Wanted, time: Time): Promise<Result<ProbeAnswer>> {
+  async function readRefs(asked: Asked, time: Time): Promise<Result<{ at: Place; reader: RefReader }>> {
     if (told !== null) await believe(told);
     if (place?.version === 2) {
-      const reading = await ask(place, wanted, time);
-      if ('reader' in reading) return conclude(place, wanted, reading.reader, time);
+      const at = place;
+      const reading = await ask(at, asked, time);
+      if ('reader' in reading) return ok({ at, reader: reading.reader });
       if (!reading.isUnclear) return fail(reading.trouble);
-      if (place.url !== original) leave();
+      if (at.url !== original) leave();
     }
-    const found = await discover(wanted, time);
-    if (!found.ok) return found;
-    const { at, reader } = found.value;
-    if (at.version === 0) return conclude(at, wanted, reader, time);
-    const reading = await ask(at, wanted, time);
-    return 'reader' in reading ? conclude(at, wanted, reading.reader, time) : fail(reading.trouble);
+    const found = await discover(asked, time);
+    if (!found.ok || found.value.at.version === 0) return found;
+    const { at } = found.value;
+    const reading = await ask(at, asked, time);
+    return 'reader' in reading ? ok({ at, reader: reading.reader }) : fail(reading.trouble);
   }
 
   /** What another process found out is as good as our own discovery, until an answer is not understood. */
@@ -75,7 +141,7 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
   }
 
   /** GET info/refs, following redirects, until it is known where the repository is and what is spoken there. */
-  async function discover(wanted: Wanted, time: Time): Promise<Result<{ at: Place; reader: RefReader }>> {
+  async function discover(wanted: Asked, time: Time): Promise<Result<{ at: Place; reader: RefReader }>> {
     let next: RemoteUrl = place?.url ?? original;
     for (let redirects = 0; ; redirects++) {
       const opened = await enter(next);
@@ -89,6 +155,7 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
         }
         at.version = reader.version;
         at.objectFormat = reader.objectFormat;
+        at.knowsFilter = reader.knowsFilter;
         return ok({ at, reader });
       }
       if (!isRedirect(reading.status ?? 0)) return fail(troubleAt(at, reading));
@@ -99,7 +166,7 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
     }
   }
 
-  function ask(at: Place, wanted: Wanted, time: Time): Promise<Reading> {
+  function ask(at: Place, wanted: Asked, time: Time): Promise<Reading> {
     if (prepared?.at !== at || prepared.wanted !== wanted) prepared = prepare(at, wanted);
     return exchange(at, prepared, time);
   }
@@ -151,7 +218,7 @@ export function createHttpProber(repo: RepoConfig, original: RemoteUrl, o: Probe
     return { version: 2, objectFormat: place.objectFormat };
   }
 
-  return { probe, known, close: leave };
+  return { probe, list, ask: askAnything, known, close: leave };
 }
 
 function tooManyRedirects(original: RemoteUrl): Trouble {
@@ -167,16 +234,16 @@ function tooManyRedirects(original: RemoteUrl): Trouble {
 
 interface Prepared {
   readonly at: Place;
-  readonly wanted: Wanted;
+  readonly wanted: Asked;
   readonly contentType: string;
   readonly createReader: () => RefReader;
   readonly request: (authorization: string | null) => HttpRequest;
 }
 
 /** The question of an idle probe, made once: only the credential may change. */
-function prepare(at: Place, wanted: Wanted): Prepared {
+function prepare(at: Place, wanted: Asked): Prepared {
   const body = formatLsRefs({
-    prefixes: [wanted.refPrefix],
+    prefixes: wanted.prefixes ?? [wanted.refPrefix],
     peel: wanted.peel,
     objectFormat: at.objectFormat,
   });
@@ -195,7 +262,7 @@ function prepare(at: Place, wanted: Wanted): Prepared {
   };
 }
 
-function advertisement(at: Place, wanted: Wanted) {
+function advertisement(at: Place, wanted: Asked) {
   return {
     contentType: ADVERTISEMENT,
     createReader: () => createAdvertisementReader(wanted.filter),
@@ -227,7 +294,7 @@ function lsRefsRequest(at: Place, authorization: string | null, body: string): H
   };
 }
 
-function commonHeaders(authorization: string | null): string[] {
+export function commonHeaders(authorization: string | null): string[] {
   const headers = ['User-Agent', USER_AGENT, 'Git-Protocol', 'version=2'];
   return authorization === null ? headers : [...headers, 'Authorization', authorization];
 }

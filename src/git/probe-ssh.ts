@@ -22,12 +22,11 @@ import {
   type RefReader,
 } from './ref-reader.ts';
 import type { RemoteUrl } from './remote-url.ts';
-import { sshOptions } from './ssh.ts';
+import { endOfFirstList, quotePath, sshCommand, sshEnvironment } from './ssh-command.ts';
 import { troubleFromError, troubleFromGit } from './stderr.ts';
 
 const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
 const END_MASTER_MS = 2_000;
-const CONNECT_MAX_SECONDS = 10;
 
 interface Question {
   readonly prefixes: readonly string[];
@@ -43,32 +42,9 @@ export function createSshProber(repo: RepoConfig, url: RemoteUrl, o: ProberOptio
   let speaksV0 = false;
   let usedFolder: string | null = null;
 
-  const env = {
-    PATH: o.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
-    LC_ALL: 'C',
-    ...(o.env.HOME ? { HOME: o.env.HOME } : {}),
-    ...(repo.access.sshKey === null && o.env.SSH_AUTH_SOCK ? { SSH_AUTH_SOCK: o.env.SSH_AUTH_SOCK } : {}),
-    GIT_PROTOCOL: 'version=2',
-  };
-
-  const connectSeconds = Math.min(
-    CONNECT_MAX_SECONDS,
-    Math.max(1, Math.floor(o.limits.probeTimeoutMs / 2_000)),
-  );
-
-  function argv(folder: string | null, ...more: string[]): string[] {
-    return [
-      'ssh',
-      // The first one counts. It is per address: of a name with one that swallows everything, another must have its turn.
-      `-oConnectTimeout=${connectSeconds}`,
-      ...sshOptions(repo.access, folder),
-      ...(url.port === null ? [] : ['-p', String(url.port)]),
-      ...more.filter((word) => word.startsWith('-')),
-      '--',
-      url.user === null ? url.host : `${url.user}@${url.host}`,
-      ...more.filter((word) => !word.startsWith('-')),
-    ];
-  }
+  const env = sshEnvironment(repo.access, o.env);
+  const argv = (folder: string | null, ...more: string[]) =>
+    sshCommand(repo.access, url, { folder, timeoutMs: o.limits.probeTimeoutMs }, more);
 
   async function ask(question: Question, deadline: number, signal?: AbortSignal): Promise<Result<RefReader>> {
     usedFolder = usableSshFolder(o.sshFolder);
@@ -168,20 +144,4 @@ function splitAnswer(bytes: Buffer, filter: RefFilter): { greeting: RefReader; a
   const answer = createLsRefsReader(filter);
   answer.push(bytes.subarray(endOfFirstList(bytes)));
   return { greeting, answer };
-}
-
-/** The index behind the first flush. */
-function endOfFirstList(bytes: Buffer): number {
-  let at = 0;
-  while (at + 4 <= bytes.length) {
-    const length = Number.parseInt(bytes.toString('latin1', at, at + 4), 16);
-    at += Math.max(4, length);
-    if (length === 0) break;
-  }
-  return at;
-}
-
-/** For the shell over there, always in quotes, as git sends it: restricted shells look for them. */
-function quotePath(path: string): string {
-  return `'${path.replace(/['!]/g, (char) => `'\\${char}'`)}'`;
 }

@@ -1,6 +1,7 @@
 /** Reads what a server says about its refs: answers to `ls-refs`, and the advertisement that opens v0, v1 and v2. */
 import { isCommitId } from '../model/ids.ts';
 import { printable } from '../model/printable.ts';
+import type { AnswerReader } from './answer-reader.ts';
 import { createPacketReader, type PacketReader, type PacketVisitor, parsePacketLength } from './pkt-line.ts';
 
 export interface Ref {
@@ -15,25 +16,19 @@ export interface Ref {
 /** Which refs of an answer are kept. `exact` ends the reading as soon as it is found; `first` after so many. */
 export type RefFilter = { readonly exact: string } | { readonly prefix: string } | { readonly first: number };
 
-export interface RefReader {
-  /** What comes after the end is ignored. */
-  push(chunk: Buffer): void;
-  /** No further byte can change the result. */
-  readonly isDone: boolean;
+export interface RefReader extends AnswerReader {
   readonly refs: readonly Ref[];
   /** At least one ref was there, kept or not. */
   readonly sawRefs: boolean;
-  /** The answer was read to its end. Always true when an `exact` ref was found. */
+  /** Always true when an `exact` ref was found. */
   readonly isComplete: boolean;
-  /** It is not in git's format: what was found instead. */
-  readonly broken: string | null;
-  /** What the server said in an ERR packet, escaped. */
-  readonly error: string | null;
   /** Of an advertisement: 0 (also for 1) or 2; null before it is known. */
   readonly version: 0 | 2 | null;
   readonly objectFormat: string | null;
   /** Of a version 2 advertisement: the server knows the command ls-refs. */
   readonly knowsLsRefs: boolean;
+  /** Of a version 2 advertisement: a fetch may leave out large files. */
+  readonly knowsFilter: boolean;
 }
 
 /** Reads the answer to `ls-refs`: lines `id name[ symref-target:ref][ peeled:id]`, then a flush. */
@@ -79,6 +74,7 @@ function createReader(filter: RefFilter, what: 'answer' | 'advertisement'): RefR
     version: what === 'answer' ? 2 : null,
     objectFormat: null,
     knowsLsRefs: false,
+    knowsFilter: false,
     push(chunk) {
       if (state.isDone) return;
       if (packets === null) {
@@ -161,6 +157,7 @@ function createVisitor(filter: RefFilter, what: 'answer' | 'advertisement', stat
 
   function onCapability(text: string): boolean {
     if (text === 'ls-refs' || text.startsWith('ls-refs=')) state.knowsLsRefs = true;
+    else if (/^fetch=(?:.* )?filter(?: |$)/.test(text)) state.knowsFilter = true;
     else if (text.startsWith('object-format=')) state.objectFormat = text.slice('object-format='.length);
     return true;
   }

@@ -1,0 +1,255 @@
+/**
+ * Reading all presences of a status repository: one list of refs, then only the commits that changed. What was read is kept on disk, one
+ * file for each host, so that a new process does not begin from nothing; all of it can be read again.
+ */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { GitObjects, ObjectFormat } from '../git/objects.ts';
+import type { Talk } from '../git/talk.ts';
+import type { SignedPresence } from '../model/presence.ts';
+import { fail, ok, type Result, trouble } from '../model/trouble.ts';
+import type { Clock } from '../system/clock.ts';
+import { readFileOrNull, sweepTemporaries, writeFileAtomic } from '../system/files.ts';
+import { contenderOf, machineOf, readPresence } from './git-commits.ts';
+import { CONFLICTS, hostOfClaim, hostOfPresence, isRefName, PRESENCE, ROSTER } from './git-refs.ts';
+import type { Contender, StoredPresence } from './store.ts';
+
+export interface ReaderOptions {
+  readonly name: string;
+  readonly talk: Talk;
+  /** For the exact question alone: its connection is kept for small answers. */
+  readonly quick: Talk;
+  readonly folder: string;
+  readonly clock: Clock;
+}
+
+export interface PresenceReader {
+  hasNews(signal?: AbortSignal): Promise<Result<boolean>>;
+  read(signal?: AbortSignal): Promise<Result<readonly StoredPresence[]>>;
+}
+
+/** Commits of one question. */
+const CHUNK = 256;
+/** A commit, a tree, a presence and a signature, hardly compressible. */
+const PACK_BYTES_EACH = 48 * 1024;
+const OBJECT_MAX_BYTES = 64 * 1024;
+/** Questions that one read may ask because somebody published what cannot be read. */
+const SPLITS_MAX = 64;
+const CLAIMS_MAX = 1_000;
+
+interface Kept {
+  /** The commit. */
+  readonly token: string;
+  /** null: it holds no presence. */
+  readonly signed: SignedPresence | null;
+  readonly seen: StoredPresence['seen'];
+}
+
+interface State {
+  readonly presences: Map<string, Kept>;
+  /** By ref. */
+  readonly claims: Map<string, { readonly commit: string; readonly contender: Contender | null }>;
+  /** Of the last list, by the wall clock; null: there was none. */
+  listedAt: number | null;
+  roster: string | null;
+}
+
+export function createReader(o: ReaderOptions): PresenceReader {
+  const { clock } = o;
+  let state: State | null = null;
+  /** What was handed out, as long as nothing changed. */
+  let answer: readonly StoredPresence[] | null = null;
+
+  function load(): State {
+    state ??= loadState(o.folder);
+    return state;
+  }
+
+  async function hasNews(signal?: AbortSignal): Promise<Result<boolean>> {
+    const known = load();
+    if (known.listedAt === null) return ok(true);
+    const listed = await o.quick.list(ROSTER_ONLY, signal);
+    if (!listed.ok) return listed;
+    return ok((listed.value.refs[0]?.id ?? null) !== known.roster);
+  }
+
+  async function read(signal?: AbortSignal): Promise<Result<readonly StoredPresence[]>> {
+    const known = load();
+    const listed = await o.talk.list(PREFIXES, signal);
+    if (!listed.ok) return listed;
+    const now = clock.now();
+    const { refs, format } = listed.value;
+    const presences = new Map<string, string>();
+    const claims = new Map<string, string>();
+    let roster: string | null = null;
+    for (const { name, id } of refs) {
+      const host = hostOfPresence(name);
+      if (host !== null) presences.set(host, id);
+      else if (name === ROSTER) roster = id;
+      else if (claims.size < CLAIMS_MAX && hostOfClaim(name) !== null) claims.set(name, id);
+    }
+    // Somebody emptied it, or it is another repository: no reason to believe that all hosts are gone.
+    if (presences.size === 0 && known.presences.size > 0) return fail(emptied(o.name));
+
+    const wants = new Set<string>();
+    for (const [host, id] of presences) if (known.presences.get(host)?.token !== id) wants.add(id);
+    for (const [ref, id] of claims) if (known.claims.get(ref)?.commit !== id) wants.add(id);
+    const isSame =
+      wants.size === 0 &&
+      presences.size === known.presences.size &&
+      claims.size === known.claims.size &&
+      answer !== null;
+    let isWhole = true;
+    if (!isSame) {
+      const fetched = await fetchAll([...wants], format, signal);
+      if (!fetched.ok) return fetched;
+      isWhole = take(known, { presences, claims }, fetched.value, now);
+      answer = null;
+    }
+    // What could not be fetched yet is news for the next look.
+    if (isWhole) known.roster = roster;
+    known.listedAt = now;
+    saveListed(o.folder, known);
+    answer ??= toAnswer(known);
+    return ok(answer);
+  }
+
+  /** By commit. One that is not in the map went away while we looked. */
+  async function fetchAll(
+    wants: readonly string[],
+    format: ObjectFormat,
+    signal?: AbortSignal,
+  ): Promise<Result<Map<string, SignedPresence | null>>> {
+    const found = new Map<string, SignedPresence | null>();
+    const waiting: (readonly string[])[] = [];
+    for (let at = 0; at < wants.length; at += CHUNK) waiting.push(wants.slice(at, at + CHUNK));
+    let splits = 0;
+    for (let chunk = waiting.shift(); chunk !== undefined; chunk = waiting.shift()) {
+      const q = { wants: chunk, depth: 1, blobMaxBytes: OBJECT_MAX_BYTES };
+      const limits = {
+        packMaxBytes: PACK_BYTES_EACH * Math.max(8, chunk.length),
+        objectMaxBytes: OBJECT_MAX_BYTES,
+      };
+      const fetched = await o.talk.fetch(q, limits, signal);
+      if (fetched.ok) {
+        for (const id of chunk) found.set(id, readPresence(fetched.value as GitObjects, id, format));
+        continue;
+      }
+      const { code } = fetched.trouble;
+      if (code !== 'limit' && code !== 'ref-missing') return fetched;
+      // One of them is too large, or is gone: the others are wanted all the same.
+      if (chunk.length === 1) {
+        if (code === 'limit') found.set(chunk[0]!, null);
+        continue;
+      }
+      splits += 1;
+      if (splits > SPLITS_MAX) continue;
+      const half = Math.ceil(chunk.length / 2);
+      waiting.unshift(chunk.slice(0, half), chunk.slice(half));
+    }
+    return ok(found);
+  }
+
+  /** @returns false when something that is there could not be taken. */
+  function take(
+    known: State,
+    there: { presences: ReadonlyMap<string, string>; claims: ReadonlyMap<string, string> },
+    found: ReadonlyMap<string, SignedPresence | null>,
+    now: number,
+  ): boolean {
+    let isWhole = true;
+    for (const host of known.presences.keys()) {
+      if (there.presences.has(host)) continue;
+      known.presences.delete(host);
+      rmSync(fileOf(o.folder, host), { force: true });
+    }
+    for (const [host, token] of there.presences) {
+      if (known.presences.get(host)?.token === token) continue;
+      const signed = found.get(token);
+      if (signed === undefined) {
+        isWhole = false;
+        continue;
+      }
+      const kept = { token, signed, seen: { notBefore: known.listedAt, notAfter: now } };
+      known.presences.set(host, kept);
+      writeFileAtomic(fileOf(o.folder, host), `${JSON.stringify(kept)}\n`, { durable: false });
+    }
+    for (const ref of known.claims.keys()) if (!there.claims.has(ref)) known.claims.delete(ref);
+    for (const [ref, commit] of there.claims) {
+      if (known.claims.get(ref)?.commit === commit) continue;
+      const machine = machineOf(found.get(commit) ?? null);
+      known.claims.set(ref, { commit, contender: machine === null ? null : contenderOf(machine) });
+    }
+    return isWhole;
+  }
+
+  return { hasNews, read };
+}
+
+const ROSTER_ONLY: readonly string[] = [ROSTER];
+const PREFIXES: readonly string[] = [PRESENCE, CONFLICTS, ROSTER];
+
+function toAnswer(state: State): StoredPresence[] {
+  const contenders = new Map<string, Contender[]>();
+  for (const [ref, { contender }] of state.claims) {
+    const host = hostOfClaim(ref);
+    if (host !== null && contender !== null)
+      contenders.set(host, [...(contenders.get(host) ?? []), contender]);
+  }
+  const answer: StoredPresence[] = [];
+  for (const [host, { token, signed, seen }] of state.presences) {
+    if (signed !== null)
+      answer.push({ host, ...signed, token, seen, contenders: contenders.get(host) ?? [] });
+  }
+  return answer;
+}
+
+/** @param folder Made when it is not there. */
+function loadState(folder: string): State {
+  const state: State = { presences: new Map(), claims: new Map(), listedAt: null, roster: null };
+  const cache = cacheOf(folder);
+  mkdirSync(cache, { recursive: true, mode: 0o755 });
+  sweepTemporaries(cache);
+  const listed = parse(readFileOrNull(join(folder, LISTED))) as Partial<State> | null;
+  if (typeof listed?.listedAt !== 'number') return state;
+  for (const name of readdirSync(cache)) {
+    const host = name.slice(0, -'.json'.length);
+    const kept = parse(readFileOrNull(join(cache, name))) as Kept | null;
+    if (isRefName(host) && typeof kept?.token === 'string' && typeof kept.seen?.notAfter === 'number')
+      state.presences.set(host, kept);
+    else rmSync(join(cache, name), { force: true, recursive: true });
+  }
+  state.listedAt = listed.listedAt;
+  state.roster = typeof listed.roster === 'string' ? listed.roster : null;
+  return state;
+}
+
+/** Not synced: a crash costs reading again what is there. */
+function saveListed(folder: string, { listedAt, roster }: State): void {
+  writeFileAtomic(join(folder, LISTED), `${JSON.stringify({ listedAt, roster })}\n`, { durable: false });
+}
+
+const LISTED = 'listed.json';
+
+function cacheOf(folder: string): string {
+  return join(folder, 'hosts');
+}
+
+function fileOf(folder: string, host: string): string {
+  return join(cacheOf(folder), `${host}.json`);
+}
+
+function parse(text: string | null): unknown {
+  try {
+    return JSON.parse(text ?? 'null');
+  } catch {
+    return null;
+  }
+}
+
+function emptied(name: string) {
+  return trouble('empty-answer', `expected presences at ${name}, found none where some were before`, {
+    hint: 'nothing is to be done when the status repository was made anew: hosts publish again by themselves',
+    remote: name,
+  });
+}
