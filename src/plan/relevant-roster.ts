@@ -2,7 +2,7 @@
 import type { PresenceTrigger } from '../model/action.ts';
 import { matchesSelector } from '../model/labels.ts';
 import type { RosterMember } from '../model/presence.ts';
-import { byName, withSelf } from '../model/roster.ts';
+import { byName } from '../model/roster.ts';
 import type { RosterPart } from '../model/run.ts';
 import { digestOf } from './digest.ts';
 
@@ -25,29 +25,26 @@ export function relevantRoster(
   roster: readonly RosterMember[],
   self: RosterMember | null,
 ): RelevantRoster {
-  const all = self === null ? roster : withSelf(roster, self);
+  const others = self === null ? roster : roster.filter(({ id }) => id !== self.id);
+  const all = self === null ? others : [...others, self];
   const members = all.filter(({ labels }) => matchesSelector(trigger.of, labels)).sort(byName);
   const keys = Object.keys(trigger.of).sort();
-  const digests = members.map((member): [string, string] => [
+  const rows = members.map((member) => [
     member.name,
-    digestOf([
-      member.name,
-      member.id,
-      [...new Set(member.addresses)].sort(),
-      keys.map((key) => member.labels[key]),
-      trigger.facts.map((fact) => factOf(member, fact)),
-    ]),
+    member.id,
+    member.addresses.length > 1 ? [...new Set(member.addresses)].sort() : member.addresses,
+    keys.map((key) => member.labels[key]),
+    trigger.facts.map((fact) => factOf(member, fact)),
   ]);
-  return { members, part: partOf(digests) };
-}
-
-/** @param digests Name and digest of each, sorted. */
-function partOf(digests: readonly (readonly [string, string])[]): RosterPart {
-  return {
-    digest: digestOf(digests),
-    count: digests.length,
-    members: digests.length > NAMES_MAX ? null : digests.map(([name, digest]) => [name, digest.slice(0, 8)]),
+  const part: RosterPart = {
+    digest: digestOf(rows),
+    count: rows.length,
+    members:
+      rows.length > NAMES_MAX
+        ? null
+        : members.map(({ name }, index) => [name, digestOf(rows[index]).slice(0, 8)]),
   };
+  return { members, part };
 }
 
 /** By this a trigger is known, in whichever action it stands. */
