@@ -12,6 +12,7 @@ import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import type { ProbeAnswer } from '../git/probe.ts';
 import { type ActionKey, actionKey } from '../model/action.ts';
 import type { CommitId, HostId } from '../model/ids.ts';
+import { matchesSelector } from '../model/labels.ts';
 import type { Plan, RepoInput, Step } from '../model/plan.ts';
 import type { Run } from '../model/run.ts';
 import type { LastingTrouble } from '../model/trouble.ts';
@@ -292,9 +293,15 @@ export async function createLooker(
       memory: journal.memory(),
       pause: journal.pause(now),
       // Until the stores are read here: without `status` nothing ever is.
-      roster: context.roster.view(inputs.flatMap(({ actions }) => actions.flatMap(presenceTriggers))),
+      roster: context.roster.view(triggersOf(inputs)),
     });
   };
+
+  const triggersOf = (inputs: readonly RepoInput[]) =>
+    inputs
+      .flatMap(({ actions }) => actions)
+      .filter(({ hosts }) => matchesSelector(hosts, view.host.labels))
+      .flatMap(presenceTriggers);
 
   /** A schedule counts from the moment at which the host first knew of it. */
   const noteSeen = (inputs: readonly RepoInput[]) => {

@@ -69,8 +69,16 @@ export function createRosterKeeper(o: RosterKeeperOptions): RosterKeeper {
     return Math.max(WHOLE_MIN_MS, triggers.length > 0 ? Math.min(own, fastestMs) : own * SELDOM);
   };
 
+  /** What settled last, and with what: a large roster takes long to digest, and seldom changes. */
+  let done: { members: readonly RosterMember[]; triggers: readonly PresenceTrigger[]; self: string } | null =
+    null;
   const settle = () => {
-    if (members === null) return;
+    if (members === null || triggers.length === 0) return;
+    const self = JSON.stringify({ ...o.self(), lastContactAt: 0 });
+    const isPending = [...settlings.values()].some(({ pending }) => pending !== null);
+    if (!isPending && done?.members === members && done.self === self && isSame(done.triggers, triggers))
+      return;
+    done = { members, triggers, self };
     const next = settleRosters(settlings, triggers, { roster: members, self: o.self(), now: clock.now() });
     if (next === settlings) return;
     settlings = next;
