@@ -23,7 +23,7 @@ interface HostOptions {
 }
 
 /** Newest first, looked through for the last log. */
-const LOOKED_THROUGH = 200;
+const LOOKED_THROUGH = 50;
 const LOG_MAX_LINES = 60;
 
 interface HostStory {
