@@ -75,6 +75,8 @@ export interface Looker {
   view(): HostView;
   repoStates(): Record<string, RepoState>;
   memo(): IdleMemo | null;
+  /** Milliseconds until each repo in trouble is to be asked again. */
+  waits(): Record<string, number>;
   /** When the last look, or probe beside a run, ended; milliseconds since 1970. */
   lastLookAt(): number | null;
   /** Bounded housekeeping in idle time. */
@@ -98,6 +100,8 @@ export async function createLooker(
     view?: HostView;
     /** What was said already about a host.yaml that is not valid. */
     brokenConfig?: string | null;
+    /** Repos that are to be left alone for so many milliseconds more. */
+    waits?: Readonly<Record<string, number>>;
   },
 ): Promise<Looker> {
   const { paths, journal, clock, emit, signal, bootId } = context;
@@ -116,7 +120,7 @@ export async function createLooker(
   let brokenConfig: string | null = known.brokenConfig ?? null;
   let lastLookAt: number | null = known.lastLookAt ?? null;
   const answers = new Map<string, CommitId>();
-  const backOff = createBackOff(clock.monotonic);
+  const backOff = createBackOff(clock.monotonic, known.waits);
 
   const openFollowers = () => {
     const states = { ...known.repos, ...repoStates() };
@@ -537,6 +541,7 @@ export async function createLooker(
     view: () => view,
     repoStates,
     memo: () => memo,
+    waits: backOff.waits,
     lastLookAt: () => lastLookAt,
 
     async tidy() {

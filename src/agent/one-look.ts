@@ -1,7 +1,6 @@
 /** One look by this process, from the lock to the state file. */
 import { EXIT, type ExitCode } from '../errors.ts';
 import type { Step } from '../model/plan.ts';
-import { nextLookAt } from '../plan/next-look.ts';
 import { delay } from '../system/clock.ts';
 import { type Lock, readLockHolder } from '../system/lock.ts';
 import type { Paths } from '../system/paths.ts';
@@ -17,9 +16,14 @@ import {
 } from './session.ts';
 import type { LookAnswer } from './socket.ts';
 
-type OneLookOptions = Omit<SessionOptions, 'mode'>;
+interface OneLookOptions extends Omit<SessionOptions, 'mode'> {
+  /** Repos in back-off are left alone. Otherwise a person wants to know now, and all are asked. */
+  readonly heartbeat?: boolean;
+}
 
 export interface Looked extends Pick<LookReport, 'exitCode' | 'idle' | 'failures'> {
+  /** Repos that were asked all the same, and until when they would have been left alone (milliseconds since 1970). */
+  readonly early: readonly { readonly repo: string; readonly until: number }[];
   /** What a pause keeps from running; none when the look was idle. */
   readonly held: readonly Step[];
   /** Tells the fleet, after the lock was released: a status repository that is slow keeps nobody from looking. */
@@ -33,7 +37,10 @@ const TELL_MAX_MS = 30_000;
 export async function lookOnce(lock: Lock, o: OneLookOptions): Promise<Looked> {
   const session = await openSession(lock, { ...o, mode: 'look' });
   try {
-    const report = await lookWithFleet(session);
+    const waits = o.heartbeat === true ? [] : Object.entries(session.looker.waits());
+    const begun = o.clock.now();
+    const early = waits.map(([repo, waitMs]) => ({ repo, until: begun + waitMs }));
+    const report = await lookWithFleet(session, o.heartbeat !== true);
     session.fleet.tell(report);
     const next = laterLook(session, report);
     session.save(next);
@@ -49,33 +56,25 @@ export async function lookOnce(lock: Lock, o: OneLookOptions): Promise<Looked> {
       await session.fleet.flush(AbortSignal.any([o.signal, AbortSignal.timeout(TELL_MAX_MS)]));
       await session.fleet.close();
     };
-    return { exitCode, idle, held, failures, tellFleet };
+    return { exitCode, idle, held, early, failures, tellFleet };
   } finally {
     session.close();
   }
 }
 
 /** The roster is read beside the look. When it brought something that an action waits for, there is one more. */
-async function lookWithFleet({ looker, fleet }: Session): Promise<LookReport> {
+async function lookWithFleet({ looker, fleet }: Session, all: boolean): Promise<LookReport> {
   const before = fleet.stamp();
   const reading = fleet.refresh();
-  const report = await looker.look();
+  const report = await looker.look({ all });
   await reading;
   return fleet.stamp() === before ? report : looker.look();
 }
 
-/** In trouble, when the heartbeat is to look again; null in peace: at its own time. */
-function laterLook({ looker, context }: Session, report: LookReport): number | null {
-  const { failures, retryAfterMs } = report;
-  if (failures === 0 && retryAfterMs === null) return null;
-  const { config, host } = looker.view();
-  return nextLookAt({
-    now: context.clock.now(),
-    intervalMs: config.intervalMs,
-    hostId: host.id,
-    failures,
-    retryAfterMs,
-  });
+/** When no repo may be asked now, when the heartbeat is to look again; null in peace: at its own time. */
+function laterLook({ context }: Session, { askInMs, nextDueAt }: LookReport): number | null {
+  if (askInMs === null) return null;
+  return Math.min(context.clock.now() + askInMs, nextDueAt ?? Number.POSITIVE_INFINITY);
 }
 
 const LOCK_WAIT_MS = 60_000;

@@ -8,6 +8,7 @@ import type { EventSink } from '../model/event.ts';
 import { type Clock, readBootId } from '../system/clock.ts';
 import { type Lock, type LockHolder, readLockHolder, tryLock } from '../system/lock.ts';
 import type { Paths } from '../system/paths.ts';
+import { formatSavedBackOff, readSavedBackOff } from './back-off.ts';
 import type { AgentContext } from './context.ts';
 import { createFleetLink, type FleetLink } from './fleet-link.ts';
 import { describeBrokenConfig, readValidView } from './host-view.ts';
@@ -68,7 +69,7 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
   }
   const journal = lazyJournal(join(paths.state, 'journal.log'), clock);
   const sshFolder = decideSshFolder(paths.state, process.getuid?.() ?? 0);
-  const { repos, lastLookAt, servers } = readState(paths.state);
+  const { repos, lastLookAt, servers, backOff } = readState(paths.state);
   const prober = createProber({
     limits: view.config.limits,
     env,
@@ -95,7 +96,15 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
   const link = createFleetLink(context, () => looker);
   // After a death the first look is a whole one, so that housekeeping follows it.
   let savedMemo = lock.unclean === null ? readMemo(paths.state) : null;
-  const looker = await createLooker(context, id, { memo: savedMemo, repos, lastLookAt, view, brokenConfig });
+  const looker = await createLooker(context, id, {
+    memo: savedMemo,
+    repos,
+    lastLookAt,
+    view,
+    brokenConfig,
+    // A daemon that begins asks all.
+    waits: o.mode === 'look' ? readSavedBackOff(backOff, view.stamp, clock.now()) : {},
+  });
   fleet = link;
   const state = (nextLookAt: number | null): AgentState => ({
     version: 1,
@@ -106,6 +115,9 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
     nextLookAt,
     repos: looker.repoStates(),
     servers: prober.known(),
+    ...(o.mode === 'look'
+      ? { backOff: formatSavedBackOff(looker.waits(), looker.view().stamp, clock.now()) }
+      : {}),
   });
   return {
     looker,

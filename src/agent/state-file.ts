@@ -7,6 +7,7 @@ import type { KnownServers } from '../git/probe.ts';
 import type { CommitId } from '../model/ids.ts';
 import type { LastingTrouble } from '../model/trouble.ts';
 import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
+import type { SavedBackOff } from './back-off.ts';
 
 /** All times are milliseconds since 1970. */
 export interface RepoState {
@@ -34,6 +35,8 @@ export interface AgentState {
   lastLookAt: number | null;
   nextLookAt: number | null;
   repos: Record<string, RepoState>;
+  /** Of a one-shot look: which repos the next ones leave alone. A daemon keeps that to itself. */
+  backOff?: SavedBackOff;
   /** What the servers of the remotes speak. */
   servers?: KnownServers;
 }

@@ -5,6 +5,7 @@ import { busyError, takeLock } from '../agent/session.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { createProof } from '../heartbeat/proven.ts';
 import type { AgentEvent } from '../model/event.ts';
+import { formatTime } from '../plan/sentence.ts';
 import { writeFileAtomic } from '../system/files.ts';
 import type { CommandContext } from './context.ts';
 import { isoTimes, printEvents } from './event-lines.ts';
@@ -34,10 +35,21 @@ export async function runLook(options: LookOptions, context: CommandContext): Pr
   const { lock } = taken;
   const events: AgentEvent[] = [];
   const emit = options.json ? (event: AgentEvent) => void events.push(event) : printEvents(context.out);
-  const look = await lookOnce(lock, { paths, env, clock, signal, emit }).finally(() => lock.release());
+  const look = await lookOnce(lock, {
+    paths,
+    env,
+    clock,
+    signal,
+    emit,
+    heartbeat: options.heartbeat === true,
+  }).finally(() => lock.release());
   const { exitCode, idle, held, failures } = look;
   // A copy that reached nothing in one look says no less than a daemon in three: the next minute has another turn.
   proof?.judge({ worked: failures === 0, failures: failures === 0 ? 0 : ENOUGH, now: clock.now() });
+  for (const { repo, until } of look.early)
+    context.out.notice(
+      `${repo}: asked all the same; by itself it would have been left alone until ${formatTime(until)}`,
+    );
   if (!options.json && options.heartbeat !== true) {
     for (const step of held) context.out.line(`${step.repo}: ${step.sentence}`);
     context.out.line(summary(idle, exitCode, held.length));

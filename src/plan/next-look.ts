@@ -3,7 +3,8 @@ import { fractionOf } from './digest.ts';
 
 const BACK_OFF_MAX_MS = 10 * 60 * 1000;
 const BACK_OFF_MAX_INTERVALS = 16;
-const RETRY_AFTER_MAX_MS = 60 * 60 * 1000;
+/** The longest silence that a server is granted. */
+export const RETRY_AFTER_MAX_MS = 60 * 60 * 1000;
 
 export interface NextLookInput {
   readonly now: number;
