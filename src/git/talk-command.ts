@@ -159,7 +159,7 @@ export function createCommandLine(url: RemoteUrl, o: TalkOptions): Line {
       const question = formatFetch({ ...q, blobMaxBytes }, words.version, words.format);
       const said = await say('git-upload-pack', words.version === 2 ? question + FLUSH : question, {
         doing,
-        timeoutMs: o.limits.fetchTimeoutMs,
+        timeoutMs: o.limits.fetchStallMs,
         maxBytes: LIST_MAX_BYTES + maxBytes,
         signal,
       });
@@ -173,7 +173,7 @@ export function createCommandLine(url: RemoteUrl, o: TalkOptions): Line {
       const doing = 'push to the remote';
       const said = await say('git-receive-pack', formatPush(commands, objects, format), {
         doing,
-        timeoutMs: o.limits.fetchTimeoutMs,
+        timeoutMs: o.limits.fetchStallMs,
         maxBytes: LIST_MAX_BYTES,
         signal,
       });

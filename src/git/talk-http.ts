@@ -43,7 +43,7 @@ export function createHttpLine(url: RemoteUrl, o: TalkOptions): Line {
             request: post(`${at.path}/git-upload-pack`, 'upload-pack', body, version),
           };
         },
-        o.limits.fetchTimeoutMs,
+        o.limits.fetchStallMs,
         signal,
       );
       return reader.ok ? ok({ reader: reader.value, format }) : reader;
@@ -56,7 +56,7 @@ export function createHttpLine(url: RemoteUrl, o: TalkOptions): Line {
           createReader: createReportReader,
           request: post(`${at.path}/git-receive-pack`, 'receive-pack', body, 0),
         }),
-        o.limits.fetchTimeoutMs,
+        o.limits.fetchStallMs,
         signal,
       );
     },

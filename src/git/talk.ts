@@ -18,7 +18,8 @@ export interface TalkOptions {
   /** Our own environment: proxies, HOME and PATH for credential helpers, SSH_AUTH_SOCK. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly sshFolder?: string | null;
-  readonly limits: Pick<Limits, 'probeTimeoutMs' | 'fetchTimeoutMs'>;
+  /** A list ends within the time of a probe; what is larger within that of a fetch that makes no progress. */
+  readonly limits: Pick<Limits, 'probeTimeoutMs' | 'fetchStallMs'>;
   /** Wall clock, milliseconds since 1970. Only for dates in Retry-After. */
   readonly now?: () => number;
 }

@@ -6,10 +6,13 @@
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ObjectFormat } from '../git/objects.ts';
 import type { Transition } from '../model/presence.ts';
 import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
 
 export interface Ledger {
+  /** Of the repository; null: not known yet. */
+  readonly format: ObjectFormat | null;
   /** The refs as we know them; null: not there. */
   readonly branch: string | null;
   readonly presence: string | null;
@@ -39,6 +42,7 @@ export interface Watched {
 }
 
 export const emptyLedger: Ledger = {
+  format: null,
   branch: null,
   presence: null,
   isUnsure: true,
@@ -65,13 +69,26 @@ export function begin(ledger: Ledger, push: BegunPush): Ledger {
   return { ...ledger, isUnsure: true, begun: [...ledger.begun, push].slice(-BEGUN_MAX) };
 }
 
+/** The refs as they are on the server. */
+export interface FoundRefs {
+  readonly format: ObjectFormat;
+  readonly branch: string | null;
+  readonly presence: string | null;
+  /** By ref. */
+  readonly claims: ReadonlyMap<string, string>;
+}
+
 /** The refs were found as they are, and they are ours: what had landed is known from them. */
-export function adopt(ledger: Ledger, found: { branch: string | null; presence: string | null }): Ledger {
+export function adopt(ledger: Ledger, { format, branch, presence, claims }: FoundRefs): Ledger {
+  const found = { format, branch, presence };
+  const commit = ledger.claim === null ? undefined : claims.get(ledger.claim.ref);
+  // The holder removes claims that do not move.
+  const claim = ledger.claim === null || commit === undefined ? null : { ref: ledger.claim.ref, commit };
   const arrived = ledger.begun.filter(
     (push) => push.branch !== null && push.branch === found.branch && found.branch !== ledger.branch,
   );
   const landed = [...ledger.landed, ...arrived.flatMap((push) => push.transitions)].slice(-LANDED_MAX);
-  return { ...ledger, ...found, landed, isUnsure: false };
+  return { ...ledger, ...found, landed, claim, isUnsure: false };
 }
 
 /** The push was done. */

@@ -6,7 +6,7 @@
  * that is gone (reinstalled, or set back to a snapshot): a presence is then taken over, a claim removed.
  */
 import { randomUUID } from 'node:crypto';
-import { createObjectSet, type ObjectFormat, type ObjectSet } from '../git/objects.ts';
+import { createObjectSet, type ObjectSet } from '../git/objects.ts';
 import type { RefCommand } from '../git/receive-pack.ts';
 import type { PushReport, Talk } from '../git/talk.ts';
 import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
@@ -26,6 +26,7 @@ import {
   begin,
   digestOf,
   emptyLedger,
+  type FoundRefs,
   finish,
   type Ledger,
   readLedger,
@@ -62,19 +63,12 @@ const LOCKED = /lock|File exists|unable to create/i;
 const MOVED = /but expected|already exists|failed to update ref|atomic|reference|stale|fetch first/i;
 
 /** How our refs, and those of others that concern us, are on the server. */
-interface View {
-  readonly format: ObjectFormat;
-  readonly branch: string | null;
-  readonly presence: string | null;
-  /** By ref. */
-  readonly claims: ReadonlyMap<string, string>;
+interface View extends FoundRefs {
   readonly roster: string | null;
 }
 
 export function createPublisher(o: PublisherOptions): Publisher {
   const { talk, folder, clock } = o;
-  /** Of the repository; learned with the first look. */
-  let format: ObjectFormat | null = null;
   /** One machine of one agent: by the commit, what a presence of another said. */
   const machines = new Map<string, Machine | null>();
 
@@ -82,10 +76,9 @@ export function createPublisher(o: PublisherOptions): Publisher {
     const claims = `${CONFLICTS}${host}/`;
     const listed = await talk.list([HOSTS + host, PRESENCE + host, claims, ROSTER], signal);
     if (!listed.ok) return listed;
-    format = listed.value.format;
     const refs = new Map(listed.value.refs.map((ref) => [ref.name, ref.id]));
     return ok({
-      format,
+      format: listed.value.format,
       branch: refs.get(HOSTS + host) ?? null,
       presence: refs.get(PRESENCE + host) ?? null,
       claims: new Map([...refs].filter(([name]) => name.startsWith(claims)).slice(0, CLAIMS_MAX)),
@@ -119,23 +112,23 @@ export function createPublisher(o: PublisherOptions): Publisher {
     signal?: AbortSignal,
   ): Promise<Result<{ ledger: Ledger; holder: Contender | null }>> {
     const known = ledger ?? emptyLedger;
-    const { branch, presence } = view;
+    const { presence } = view;
     const isOurs =
       presence === null ||
       presence === known.presence ||
       known.begun.some((push) => push.presence === presence);
-    if (isOurs) return ok({ ledger: adopt(known, { branch, presence }), holder: null });
+    if (isOurs) return ok({ ledger: adopt(known, view), holder: null });
     const found = await machineAt(presence, view, signal);
     // Not there any more: it moved while we looked, and is looked at again.
     if (!found.ok && found.trouble.code !== 'ref-missing') return found;
     const machine = found.ok ? found.value : null;
     // Everything that we know was lost, and this is what we pushed before.
     if (ledger === null && machine?.id === out.id && machine.bootId === out.bootId)
-      return ok({ ledger: adopt(known, { branch, presence }), holder: null });
+      return ok({ ledger: adopt(known, view), holder: null });
     const now = { monotonic: clock.monotonic(), bootId: out.bootId };
     const watched = watch(known, PRESENCE + out.host, presence, now);
     if (watched.unmovedMs >= silenceOf(machine))
-      return ok({ ledger: adopt(watched.ledger, { branch, presence }), holder: null });
+      return ok({ ledger: adopt(watched.ledger, view), holder: null });
     const holder = machine === null ? unknownMachine : contenderOf(machine);
     return ok({ ledger: { ...watched.ledger, isUnsure: true }, holder });
   }
@@ -151,7 +144,7 @@ export function createPublisher(o: PublisherOptions): Publisher {
     let ledger = readLedger(folder, host);
     let refused: Trouble | null = null;
     for (let attempt = 0; attempt < TRIES; attempt += 1) {
-      if (ledger === null || ledger.isUnsure || format === null) {
+      if (ledger === null || ledger.isUnsure || ledger.format === null) {
         const view = await look(host, signal);
         if (!view.ok) return view;
         const before = ledger;
@@ -170,18 +163,20 @@ export function createPublisher(o: PublisherOptions): Publisher {
           await delay(clock.random() * JITTER_MS, signal);
         }
       }
-      const set = createObjectSet(format!);
+      const format = ledger.format!;
+      const set = createObjectSet(format);
       const push = build(set, out, ledger);
       const commands = commandsOf(host, ledger, push);
-      if (commands.length === 0) return conclude(out, ledger, false, signal);
-      const isNew = ledger.presence === null || ledger.claim !== null || push.transitions.length > 0;
+      // Also when all had landed before: whoever was cut off there has not said that there is news.
+      const isNews = ledger.presence === null || ledger.claim !== null || out.transitions.length > 0;
+      if (commands.length === 0) return conclude(out, ledger, isNews, signal);
       ledger = save(host, begin(ledger, push));
-      const report = await talk.push(commands, set.objects, format!, signal);
+      const report = await talk.push(commands, set.objects, format, signal);
       if (!report.ok) return report;
       const problem = refusalOf(commands, report.value, o.name);
       if (problem === null) {
         ledger = save(host, finish(ledger, push));
-        return conclude(out, ledger, isNew, signal);
+        return conclude(out, ledger, isNews, signal);
       }
       refused = problem;
     }
@@ -269,7 +264,8 @@ export function createPublisher(o: PublisherOptions): Publisher {
       const problem = refusalOf([command], report.value, o.name);
       if (problem !== null) return fail(problem);
       save(out.host, { ...ledger, claim: { ref, commit } });
-      if (old === null) await moveRoster(out.host, view, signal);
+      const after = old === null ? await look(out.host, signal) : null;
+      if (after?.ok) await moveRoster(out.host, after.value, signal);
     }
     return ok({ kind: 'conflict', contender: holder });
   }

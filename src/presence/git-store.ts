@@ -7,7 +7,6 @@ import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createTalk, type Talk, type TalkOptions } from '../git/talk.ts';
-import type { Limits } from '../model/host.ts';
 import type { AccessSettings } from '../model/repo.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
 import type { Clock } from '../system/clock.ts';
@@ -26,7 +25,7 @@ export interface GitStoreOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Of kept ssh connections; null: none. */
   readonly sshFolder: string | null;
-  readonly limits: Pick<Limits, 'probeTimeoutMs' | 'fetchTimeoutMs'>;
+  readonly limits: TalkOptions['limits'];
   readonly clock: Clock;
 }
 

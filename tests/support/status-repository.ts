@@ -16,6 +16,8 @@ export interface StatusRepository extends Disposable {
   readonly path: string;
   readonly bare: string;
   git(...args: string[]): Promise<string>;
+  /** Makes it anew, after it was removed. */
+  make(): Promise<void>;
   /** A folder for the state of one more machine. */
   state(name: string): string;
 }
@@ -26,9 +28,13 @@ export async function createStatusRepository(
   const temp = tempFolder('status');
   const folder = join(temp.path, 'served');
   const bare = join(folder, 'status.git');
-  await git(['init', '--quiet', '--bare', `--object-format=${o.format ?? 'sha1'}`, bare]);
-  await git(['-C', bare, 'config', 'http.receivepack', 'true']);
+  const make = async () => {
+    await git(['init', '--quiet', '--bare', `--object-format=${o.format ?? 'sha1'}`, bare]);
+    await git(['-C', bare, 'config', 'http.receivepack', 'true']);
+  };
+  await make();
   return {
+    make,
     folder,
     path: 'status.git',
     bare,
