@@ -402,6 +402,74 @@ describe('one host in every state', () => {
   });
 });
 
+describe('a fleet', () => {
+  let it: Remote;
+  let status: Remote;
+  const hosts: TestHost[] = [];
+  const person = (...args: string[]) =>
+    runProgram([...args, '--status', status.url], {
+      env: { PATH: process.env.PATH!, HOME: it.folder, PULLYU_ROOT: join(it.folder, 'nothing') },
+      cwd: it.work,
+    });
+  const lines = (text: string) =>
+    text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+  beforeAll(async () => {
+    it = await createRemote();
+    status = await createRemote('status');
+    const yaml = 'actions: {good: {run: good.sh, retry: {delay: 1h, max: 1h}}}\n';
+    await it.publish({ files: { 'pullyu.yaml': yaml }, scripts: { 'good.sh': '#!/bin/sh\n' } });
+    for (const name of ['web-1', 'web-2']) {
+      const facts = join(it.folder, 'facts.sh');
+      writeFileSync(facts, '#!/bin/sh\necho port=8080\n', { mode: 0o755 });
+      const more = { status: { remote: status.url, facts } };
+      hosts.push(createHost({ name, labels: { part: 'app' }, repos: { it: it.url }, more }));
+    }
+    await hosts[0]!.look();
+    await it.publish({ scripts: { 'good.sh': '#!/bin/sh\necho no\nexit 1\n' } });
+    for (const host of hosts) await host.look();
+    // A trouble, too: what hosts follow is gone for one of them.
+    hosts[0]!.configure({ repos: { it: 'file:///nowhere/at/all.git' } });
+    await hosts[0]!.look();
+  });
+
+  afterAll(async () => {
+    for (const host of hosts) await host.close();
+    for (const remote of [it, status]) remote?.[Symbol.dispose]();
+  });
+
+  test('fleet, of all and of one host, has the documented fields', async () => {
+    const all = (await person('fleet', '--json')).json<Record<string, unknown>>();
+    const expected = (await person('fleet', '--expect', 'HEAD', '--json')).json<Record<string, unknown>>();
+    const there = (await person('fleet', '--expect', 'HEAD~1', '--json')).json<Record<string, unknown>>();
+    const types = fieldsOf('fleet');
+    expect([all, expected, there].flatMap((one) => misfitsOfObject(one, '', types))).toEqual([]);
+    const never = ['expect.waiting[]', 'expect.silent[]'];
+    expect(unseen([all, expected, there], types).filter((field) => !never.includes(field))).toEqual([]);
+    const one = (await person('fleet', 'web-1', '--json')).json<Record<string, unknown>>();
+    expect(misfitsOfObject(one, '', fieldsOf('fleet of one host'))).toEqual([]);
+    expect(unseen([one], fieldsOf('fleet of one host'))).toEqual([]);
+  });
+
+  test('watch and roster have the documented fields', async () => {
+    const commit = await person('watch', 'HEAD', '--json', '--timeout', '100ms');
+    expect(lines(commit.stdout).flatMap((one) => misfitsOfObject(one, '', fieldsOf('watch')))).toEqual([]);
+    expect(lines(commit.stdout).map(({ type, verdict }) => [type, verdict])).toEqual([
+      ['progress', null],
+      ['end', 'failed'],
+    ]);
+    const live = await person('watch', '--json', '--timeout', '100ms');
+    const types = fieldsOf('watch of the fleet');
+    expect(lines(live.stdout).flatMap((one) => misfitsOfObject(one, '', types))).toEqual([]);
+    const roster = (await person('roster', '--json')).json<Record<string, unknown>[]>();
+    expect(roster.map(({ name }) => name)).toEqual(['web-1', 'web-2']);
+    expect(roster.flatMap((one) => misfitsOfObject(one, '', fieldsOf('roster')))).toEqual([]);
+  });
+});
+
 /** Runs until somebody makes a file; never longer than its deadline. */
 const SLOW = `#!/bin/sh
 until [ -e "$PULLYU_STATE_DIR/go" ]; do sleep 0.05; done
