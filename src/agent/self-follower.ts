@@ -37,7 +37,8 @@ export function createSelfFollower(
 ): Follower {
   const { paths, journal, clock, emit, signal } = context;
   const at = repoPaths(paths.state, repo.name);
-  const self = selfRepository(paths, repo.name, context.env);
+  const closing = new AbortController();
+  const self = selfRepository(paths, repo.name, context.env, closing.signal);
   const reader = createCommitReader(self.git);
   const troubles = createTroubles({ repo: repo.name, known: known.trouble, now: clock.now, emit, signal });
   const state: RepoState = { ...known };
@@ -229,7 +230,7 @@ export function createSelfFollower(
 
     noteHealed() {},
     state: () => ({ ...state, trouble: troubles.current() }),
-    close() {},
+    close: () => closing.abort(),
   };
 }
 

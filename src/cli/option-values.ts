@@ -1,9 +1,11 @@
 /** Values of options, checked while the command line is read. */
 import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { isLabelKey } from '../model/labels.ts';
 
 export function collectLabel(text: string, labels: Record<string, string>): Record<string, string> {
-  const match = /^([A-Za-z0-9][\w.-]*)=(.+)$/.exec(text);
-  if (match === null) throw new InvalidArgumentError(`expected key=value, found ${JSON.stringify(text)}`);
+  const match = /^([^=]+)=(.+)$/.exec(text);
+  if (match === null || !isLabelKey(match[1]!))
+    throw new InvalidArgumentError(`expected key=value, found ${JSON.stringify(text)}`);
   return { ...labels, [match[1]!]: match[2]! };
 }
 

@@ -36,7 +36,7 @@ export interface CloneGit {
  */
 export function createCloneGit(
   dir: string,
-  decide: () => Promise<Result<Pick<GitOptions, 'access' | 'config' | 'env' | 'lazyFetch'>>>,
+  decide: () => Promise<Result<Pick<GitOptions, 'access' | 'config' | 'env' | 'lazyFetch' | 'signal'>>>,
 ): CloneGit {
   const run: CloneGit['run'] = async (args, o) => {
     const base = await decide();

@@ -24,11 +24,15 @@ export function selfRepository(
   paths: Paths,
   repo: string,
   env: Readonly<Record<string, string | undefined>>,
+  signal?: AbortSignal,
 ): SelfRepository {
   const path = repoPaths(paths.state, repo).self;
   const gitDir = join(path, '.git');
   const git = createCloneGit(gitDir, async () =>
-    ok({ env: { ...ownerMark(paths.state), ...(env.PATH ? { PATH: env.PATH } : {}) } }),
+    ok({
+      env: { ...ownerMark(paths.state), ...(env.PATH ? { PATH: env.PATH } : {}) },
+      ...(signal === undefined ? {} : { signal }),
+    }),
   );
   /** Kept for what only git can read (another way to store references). */
   let known: { stamp: string; head: CommitId } | null = null;

@@ -2,6 +2,13 @@
 
 export type Labels = Readonly<Record<string, string>>;
 
+/** `PULLYU_LABEL_` and what it becomes is the name of a variable: no other characters, no endless names. */
+export function isLabelKey(text: string): boolean {
+  return LABEL_KEY.test(text);
+}
+
+const LABEL_KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,255}$/;
+
 /** Every key must match; a list means any of its values. An empty selector matches every host. */
 export type Selector = Readonly<Record<string, string | readonly string[]>>;
 
