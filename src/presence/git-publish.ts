@@ -62,6 +62,8 @@ const LOCKED = /lock|File exists|unable to create/i;
 /** The ref is not what we said that it is. */
 const MOVED = /but expected|already exists|failed to update ref|atomic|reference|stale|fetch first/i;
 
+const DAMAGED = /missing necessary objects|bad pack|bad object|internal/i;
+
 /** How our refs, and those of others that concern us, are on the server. */
 interface View extends FoundRefs {
   readonly roster: string | null;
@@ -312,6 +314,11 @@ function refusalOf(commands: readonly RefCommand[], report: PushReport, name: st
   const isRace = LOCKED.test(first.why) || MOVED.test(first.why);
   const message = `expected ${name} to take ${first.ref}, found "${first.why}"${said}`;
   if (isRace) return trouble('slow-down', message, { remote: name });
+  if (DAMAGED.test(first.why))
+    return trouble('server-error', message, {
+      hint: 'the status repository on the server is damaged: run `git fsck` there, or make it anew',
+      remote: name,
+    });
   return trouble('forbidden', message, {
     hint: 'let this credential create, replace and remove branches below hosts/, presence/ and conflicts/, and move roster',
     remote: name,

@@ -12,6 +12,8 @@ export interface SshdOptions {
   readonly bare: string;
   /** Lets clients ask for protocol v2 (AcceptEnv GIT_PROTOCOL); default true. */
   readonly acceptProtocol?: boolean;
+  /** The deploy key may also push to it; default false. */
+  readonly mayPush?: boolean;
 }
 
 export interface Sshd extends AsyncDisposable {
@@ -50,9 +52,12 @@ export async function startSshd(options: SshdOptions): Promise<Sshd> {
   trustHost();
   writeFileSync(at('sessions'), '');
   // The command of the key, not that of the client, is run: whatever is asked for, this repository is fetched.
+  const pushed = options.mayPush
+    ? `case "$SSH_ORIGINAL_COMMAND" in git-receive-pack*) exec git-receive-pack ${options.bare} ;; esac\n`
+    : '';
   writeFileSync(
     at('fetch'),
-    `#!/bin/sh\necho "$GIT_PROTOCOL" >> ${at('sessions')}\nexec git-upload-pack ${options.bare}\n`,
+    `#!/bin/sh\necho "$GIT_PROTOCOL" >> ${at('sessions')}\n${pushed}exec git-upload-pack ${options.bare}\n`,
     { mode: 0o755 },
   );
   writeFileSync(at('authorized_keys'), `restrict,command="${at('fetch')}" ${publicKey}\n`, { mode: 0o600 });
