@@ -152,6 +152,11 @@ export function namedWriteError(error: unknown, path: string): PullyuError | nul
         hint: 'run as the user that owns it (root for a system-wide installation)',
         cause: error,
       });
+    case 'EIO':
+      return new PullyuError('failed', `the disk that holds ${path} reports an error (EIO)`, {
+        hint: 'a failing disk, or a network disk that is away: dmesg names it; the next look tries again',
+        cause: error,
+      });
     default:
       return null;
   }
