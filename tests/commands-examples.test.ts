@@ -1,5 +1,5 @@
 /** The examples of docs/commands.md: everything that they show is printed by the program, when somebody does what they tell. */
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startChild } from './support/child.ts';
@@ -129,6 +129,15 @@ test('what the examples show is what the program prints', async () => {
   await run(['detect', 'last-action', '--action', 'deploy'], remote.work);
   await run(['lock', 'deploy', '--', 'apps/shop/deploy.sh'], remote.work);
   expect((await run(['detect', 'last-action', '--action', 'deploy'], remote.work)).stdout).toBe('');
+
+  using status = await createRemote('status');
+  appendFileSync(host.hostFile, `status: {remote: ${status.url}}\n`);
+  await remote.git('checkout', '--quiet', '--', '.');
+  await remote.git('pull', '--quiet', '--rebase', 'origin', 'main');
+  await host.look();
+  for (const command of ['fleet', 'fleet web-1', 'fleet --expect HEAD', 'watch HEAD'])
+    await run(command.split(' '), remote.work);
+  await run(['roster', '--format', '{name} {label.part}'], remote.work);
 
   const lines = shown();
   expect(lines.length).toBeGreaterThan(60);

@@ -156,7 +156,8 @@ function formatActions(presence: Presence | null, out: Terminal, now: number): s
   if (actions.length === 0) return [];
   const rows = actions.slice(0, 40).map((action) => {
     const failing = isFailing(action);
-    const outcome = action.parked ? 'parked' : (action.outcome ?? 'not ended');
+    const open = action.attempt === 0 ? 'never ran' : 'running';
+    const outcome = action.parked ? 'parked' : (action.outcome ?? open);
     return [
       (failing ? out.red : action.outcome === 'ok' ? out.green : out.yellow)(outcome),
       printable(`${action.repo}/${action.name}`, 100),
