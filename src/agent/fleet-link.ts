@@ -160,8 +160,12 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
     async refresh() {
       const link = current();
       if (link === null) return;
-      const limit = AbortSignal.any([context.signal, AbortSignal.timeout(REFRESH_MAX_MS)]);
-      await Promise.race([link.keeper.refresh(limit).catch(() => {}), delay(REFRESH_MAX_MS, limit)]);
+      const over = new AbortController();
+      const limit = AbortSignal.any([context.signal, over.signal]);
+      // Whatever a reading waits for: it is told to end, and not waited for any longer.
+      const late = delay(REFRESH_MAX_MS, limit).then(() => over.abort());
+      await Promise.race([link.keeper.refresh(limit).catch(() => {}), late]);
+      over.abort();
     },
     start(changed) {
       onChange = changed;

@@ -3,14 +3,21 @@
  * `note`, which only writes small files; the delivery goes on by itself and holds nothing up, whatever the status repository does.
  */
 import { join } from 'node:path';
+import { actionKey } from '../model/action.ts';
 import type { EventSink } from '../model/event.ts';
-import type { Presence, SignedPresence, Transition } from '../model/presence.ts';
+import type { Plan } from '../model/plan.ts';
+import type { Presence, PresenceAction, SignedPresence, Transition } from '../model/presence.ts';
 import { formatPresence } from '../presence/format-presence.ts';
 import { ensureHostKey } from '../presence/host-key.ts';
 import { type Own, openOutbox } from '../presence/outbox.ts';
-import { redactLog } from '../presence/redact.ts';
+import { redactLog, secretValues } from '../presence/redact.ts';
 import { signPresence } from '../presence/sshsig.ts';
-import { decideHappenings, type EndedRun, isSameContent } from '../presence/transitions.ts';
+import {
+  decideHappenings,
+  type EndedRun,
+  isSameContent,
+  type PresenceContent,
+} from '../presence/transitions.ts';
 import { outputTail } from '../runner/output.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Paths } from '../system/paths.ts';
@@ -129,8 +136,8 @@ function makeOwn(
   if (!isNews && !isDue(before, now)) return null;
 
   const key = ensureHostKey(o.paths.state, content.host);
-  // After the state was lost it goes on above whatever was published: no host says something new every second for years.
-  let sequence = before?.sequence ?? Math.floor(now / 1000);
+  // Never below the time either: what was published before a machine was put back to an older state stays the older one.
+  let sequence = Math.max(before?.sequence ?? 0, Math.floor(now / 1000));
   const sign = (): SignedPresence => {
     sequence += 1;
     const presence: Presence = { ...content, sequence, clock: now, conflict };
@@ -139,13 +146,10 @@ function makeOwn(
   };
   const transitions = happenings.map(({ subject, failed }): Transition => {
     const presence = sign();
-    return {
-      sequence,
-      at: failed?.result.endedAt ?? now,
-      subject,
-      presence,
-      log: failed && logOf(o, failed),
-    };
+    // Also of what comes after it: as long as an action fails, the newest commit of the branch shows why.
+    const failing = failed ?? lastFailing(content, knowledge.journal);
+    const at = failed?.result.endedAt ?? now;
+    return { sequence, at, subject, presence, log: failing && logOf(o, failing, knowledge.plan) };
   });
   const signed = transitions.at(-1)?.presence ?? sign();
   const last = ended.at(-1);
@@ -166,7 +170,26 @@ function makeOwn(
   };
 }
 
-function logOf({ paths }: TellerOptions, { intent }: EndedRun): Transition['log'] {
-  const text = outputTail(join(paths.state, 'runs', intent.id, 'output.log'), LOG_MAX_BYTES);
-  return { repo: intent.repo, action: intent.action, run: intent.id, text: redactLog(text) };
+/** The newest run that did not succeed, of an action that has not succeeded since; null when all is well. */
+function lastFailing(
+  { actions }: PresenceContent,
+  journal: OwnKnowledge['journal'],
+): Pick<EndedRun, 'intent'> | null {
+  const bad = actions.filter(({ outcome }) => outcome !== null && outcome !== 'ok');
+  const newest = bad.reduce<PresenceAction | null>(
+    (last, one) => ((one.endedAt ?? 0) > (last?.endedAt ?? -1) ? one : last),
+    null,
+  );
+  return newest && (journal.memory().get(actionKey(newest.repo, newest.name))?.lastRun ?? null);
+}
+
+function logOf(
+  { paths }: TellerOptions,
+  { intent }: Pick<EndedRun, 'intent'>,
+  plan: Plan | null,
+): Transition['log'] {
+  const { id, repo, action } = intent;
+  const text = outputTail(join(paths.state, 'runs', id, 'output.log'), LOG_MAX_BYTES);
+  const step = plan?.steps.find((one) => one.repo === repo && one.action === action);
+  return { repo, action, run: id, text: redactLog(text, secretValues(step?.definition?.env ?? {})) };
 }
