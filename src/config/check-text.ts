@@ -18,6 +18,8 @@ export interface CheckOptions {
   readonly isSecret: (path: KeyPath) => boolean;
   /** Default: those of a file that people write by hand. */
   readonly limits?: YamlLimits;
+  /** Before everything in it is looked at: what makes that not worth while; null when nothing does. */
+  readonly refuse?: (value: unknown) => string | null;
 }
 
 export function checkText<const S extends v.GenericSchema>(
@@ -27,6 +29,8 @@ export function checkText<const S extends v.GenericSchema>(
 ): Checked<v.InferOutput<S>> {
   const text = readYaml(input, options.isText, options.limits);
   if (!text.readable) return { values: null, problems: text.problems, text };
+  const message = options.refuse?.(text.value) ?? null;
+  if (message !== null) return { values: null, problems: [{ line: 1, column: 1, message }], text };
   const result = v.safeParse(schema, text.value === undefined ? {} : text.value);
   const problems = [...text.problems, ...problemsOf(result.issues ?? [], text, options.isSecret)];
   return { values: result.success && problems.length === 0 ? result.output : null, problems, text };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PullyuError } from '../errors.ts';
-import { parseRepoConfig } from './repo-config.ts';
+import { checkRepoConfig, parseRepoConfig } from './repo-config.ts';
 
 const parse = (text: string | Uint8Array) => parseRepoConfig(text, { repo: 'it' });
 
@@ -371,4 +371,13 @@ test.each([
   ['{files: many}', 'a whole number from 16, or none'],
 ])('limits: %s says what is wrong', (text, expected) => {
   expect(problems(`actions:\n  a:\n    run: x.sh\n    limits: ${text}\n`).join()).toContain(expected);
+});
+
+test('a file that only wants to cost time is refused before it is parsed, or looked at', () => {
+  const refusal = (text: string) => checkRepoConfig(text, 'it').problems.map(({ message }) => message);
+  expect(refusal(`actions: {a: {run: a, paths: [${'x,'.repeat(400_000)}]}}`)).toEqual([
+    'expected at most 40000 values, found more',
+  ]);
+  const many = Array.from({ length: 5_001 }, (_, n) => `  a${n}: {}\n`).join('');
+  expect(refusal(`actions:\n${many}`)).toEqual(['expected at most 5000 actions, found 5001']);
 });

@@ -4,7 +4,7 @@ import type { Selector } from '../model/labels.ts';
 import { checkActions } from './check-actions.ts';
 import { type CheckOptions, checkText } from './check-text.ts';
 import { parseDuration } from './duration.ts';
-import { defaultRetry } from './limits.ts';
+import { CONFIG_MAX_BYTES, defaultRetry } from './limits.ts';
 import { type Problem, problemsError } from './problem.ts';
 import { type ActionValues, repoSchema } from './repo-schema.ts';
 import { decideRunLimits } from './schema-parts.ts';
@@ -16,7 +16,17 @@ export const REPO_FILE = 'pullyu.yaml';
 
 const WORDS = new Set(['run', 'check', 'undo', 'after']);
 
+/** Five times as many as anybody is known to have. */
+const ACTIONS_MAX = 5_000;
+const VALUES_MAX = 40_000;
+
 const OPTIONS: CheckOptions = {
+  limits: { maxBytes: CONFIG_MAX_BYTES, maxValues: VALUES_MAX },
+  refuse(value) {
+    const { actions } = (value ?? {}) as { actions?: unknown };
+    const count = typeof actions === 'object' && actions !== null ? Object.keys(actions).length : 0;
+    return count > ACTIONS_MAX ? `expected at most ${ACTIONS_MAX} actions, found ${count}` : null;
+  },
   isText: (path) => {
     const key = path[2];
     if (path[0] !== 'actions') return false;

@@ -39,6 +39,11 @@ export function readYaml(
 ): YamlText {
   const decoded = decode(input, limits.maxBytes);
   if ('problem' in decoded) return unreadable([decoded.problem]);
+  // Before it is parsed, which costs seconds: no value stands without a mark beside it.
+  if (hasMoreMarks(decoded.text, MARKS_PER_VALUE * limits.maxValues)) {
+    const message = `expected at most ${limits.maxValues} values, found more`;
+    return unreadable([{ line: 1, column: 1, message }]);
+  }
   const composed = composeYaml(decoded.text, DEPTH_MAX);
   const at = (offset: number) => {
     const { line, col } = composed.lines.linePos(offset);
@@ -69,6 +74,20 @@ export function readYaml(
     readable: !walker.stopped,
     at: (path, what = 'value') => at(walker.offsetOf(path, what)),
   };
+}
+
+/** Generous: text and comments have some too. */
+const MARKS_PER_VALUE = 4;
+
+function hasMoreMarks(text: string, most: number): boolean {
+  let found = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const mark = text.charCodeAt(at);
+    // Newline, comma, colon. What only opens levels is stopped by their number.
+    if (mark === 10 || mark === 44 || mark === 58) found += 1;
+    if (found > most) return true;
+  }
+  return false;
 }
 
 function unreadable(problems: readonly Problem[]): YamlText {
