@@ -1,14 +1,11 @@
 /** In which state a reader sees a host, and why. The first state that fits counts, in the order of this file. */
 import type { FleetState } from '../model/fleet.ts';
 import { shortId } from '../model/ids.ts';
-import type { Presence, PresenceRepo } from '../model/presence.ts';
+import { type Presence, type PresenceRepo, SILENT_BEATS } from '../model/presence.ts';
 import { printable } from '../model/printable.ts';
 import { formatAge } from './age.ts';
 import { describeFailure, isFailing } from './failures.ts';
 import { isBelieved, type Judged } from './judged.ts';
-
-/** So many heartbeats without a new presence, and a host is silent. */
-export const HEARTBEATS_MISSED = 3;
 
 export interface SeenState {
   readonly state: FleetState;
@@ -32,7 +29,7 @@ function unbelieved({ trust, presence, why }: Judged): SeenState | null {
 
 function seen(judged: Judged, presence: Presence, now: number): SeenState {
   const since = now - judged.lastContactAt;
-  if (since > HEARTBEATS_MISSED * presence.heartbeatMs)
+  if (since > SILENT_BEATS * presence.heartbeatMs)
     return { state: 'silent', reason: `no contact for ${formatAge(since)}${lastSeen(presence)}` };
   const conflict = describeConflict(judged, presence);
   if (conflict !== null) return { state: 'conflicting', reason: conflict };

@@ -7,6 +7,9 @@ import type { TroubleCode } from './trouble.ts';
 /** Of a presence as it is written, in bytes. A reader refuses what is larger before it looks inside. */
 export const PRESENCE_MAX_BYTES = 16 * 1024;
 
+/** After so many of its heartbeats without a new presence a host is silent. */
+export const SILENT_BEATS = 3;
+
 /** The namespace of the signature (`ssh-keygen -Y sign -n`). */
 export const PRESENCE_NAMESPACE = 'status@pullyu';
 

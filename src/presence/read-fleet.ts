@@ -156,12 +156,12 @@ function readPins(file: string): Map<string, HostPin> {
 
 function isPin(value: unknown): value is HostPin {
   if (typeof value !== 'object' || value === null) return false;
-  const { id, key, sequence, clock } = value as Record<keyof HostPin, unknown>;
+  const { id, key, sequence, clock, seenAt, silentMs } = value as Record<keyof HostPin, unknown>;
   return (
     typeof id === 'string' &&
     id.length > 0 &&
     typeof key === 'string' &&
     Number.isSafeInteger(sequence) &&
-    typeof clock === 'number'
+    [clock, seenAt, silentMs].every((time) => typeof time === 'number')
   );
 }

@@ -88,7 +88,17 @@ test('without hosts.yaml the key that is seen first counts, and no other after i
   const first = judge([stored({})]);
   expect(first.presences[0]!.trust).toBe('unlisted');
   expect([...first.pins]).toEqual([
-    ['web-1', { id: somePresence().id, key: ADA.publicKey, sequence: 7, clock: AT }],
+    [
+      'web-1',
+      {
+        id: somePresence().id,
+        key: ADA.publicKey,
+        sequence: 7,
+        clock: AT,
+        seenAt: AT,
+        silentMs: 3 * somePresence().heartbeatMs,
+      },
+    ],
   ]);
   const { presences, pins } = judge([stored({ sequence: 9 }, { key: BOB })], { pins: first.pins });
   expect(presences[0]).toMatchObject({
@@ -98,6 +108,20 @@ test('without hosts.yaml the key that is seen first counts, and no other after i
   });
   expect(pins).toBe(first.pins);
   expect(one([stored({ sequence: 9 })], { pins }).trust).toBe('unlisted');
+});
+
+test('a machine that is made anew has another id and key, and is believed when the one before has been silent', () => {
+  const first = judge([stored({})]);
+  const later = AT + 3 * somePresence().heartbeatMs + 60_000;
+  const anew = { id: 'z'.repeat(26) as HostId, sequence: 1, clock: later };
+  const seen = { notBefore: null, notAfter: later + 1_000 };
+  const at = { pins: first.pins, now: later + 2_000 };
+  expect(one([stored(anew, { key: BOB, seen })], at).trust).toBe('unlisted');
+  // The same id with another key is a key that was changed: by whom, nobody can tell.
+  const { id } = somePresence();
+  expect(one([stored({ ...anew, id }, { key: BOB, seen })], at).trust).toBe('forged');
+  // Too early, by the clock of the reader: the one before may still be there.
+  expect(one([stored(anew, { key: BOB })], { pins: first.pins }).trust).toBe('forged');
 });
 
 test('what was signed under another name is forged, wherever it is put', () => {

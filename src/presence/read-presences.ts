@@ -6,6 +6,7 @@
  */
 import type { HostId } from '../model/ids.ts';
 import type { ExpectedHost, Presence, Trust } from '../model/presence.ts';
+import { SILENT_BEATS } from '../model/presence.ts';
 import { type ExaminedPresence, examinePresence, type PresenceMemo } from './examine-presence.ts';
 import type { Contender, StoredPresence } from './store.ts';
 
@@ -18,6 +19,9 @@ export interface HostPin {
   readonly sequence: number;
   /** The latest of them, by the host's own clock: milliseconds since 1970. */
   readonly clock: number;
+  /** When the last of them was made, by the reader's clock, and how long after it the host counts as silent. */
+  readonly seenAt: number;
+  readonly silentMs: number;
 }
 
 export interface JudgedPresence {
@@ -140,17 +144,27 @@ function forged(why: string): Decided {
   return { trust: 'forged', why };
 }
 
-function decideTrust(presence: Presence, key: string, { expected, pin }: Knowledge): Decided {
+function decideTrust(presence: Presence, key: string, { expected, pin, now }: Knowledge): Decided {
   const listed = expected?.get(presence.host);
   if (expected !== null && listed === undefined) return STRANGER;
   const isListedKey = listed !== undefined && listed.keys.length > 0;
   if (isListedKey && !listed.keys.includes(key))
     return forged('it was signed by a key that hosts.yaml does not list for this host');
-  if (!isListedKey && pin !== null && pin.key !== key)
+  if (!isListedKey && pin !== null && pin.key !== key && !isReplaced(presence, pin, now))
     return forged('it was signed by another key than the one that was seen first for this host');
   if (pin !== null && stillCounts(pin, key, listed) && isReplay(presence, pin))
     return forged(`it is older (${presence.sequence}) than what was seen before (${pin.sequence})`);
   return listed === undefined ? UNLISTED : KNOWN;
+}
+
+/**
+ * A machine that was made anew under the name of one that is gone has another id and another key. Nobody vouches for it, as nobody vouched
+ * for the first; that it waited until the first was silent is all that can be asked. Whoever wants more lists keys in hosts.yaml.
+ */
+function isReplaced(presence: Presence, pin: HostPin, now: number): boolean {
+  return (
+    presence.id !== pin.id && presence.clock - pin.clock > pin.silentMs && now - pin.seenAt > pin.silentMs
+  );
 }
 
 /**
@@ -168,14 +182,21 @@ function stillCounts(pin: HostPin, key: string, listed: ExpectedHost | undefined
 
 function pinOf(
   pin: HostPin | null,
-  { presence, key }: JudgedPresence,
+  { presence, key, lastContactAt }: JudgedPresence,
   listed: ExpectedHost | undefined,
 ): HostPin | null {
   if (presence === null || key === null) return pin;
   const { id, sequence, clock } = presence;
-  if (pin === null || !stillCounts(pin, key, listed)) return { id, key, sequence, clock };
+  const seen = { seenAt: lastContactAt, silentMs: presence.heartbeatMs * SILENT_BEATS };
+  if (pin === null || !stillCounts(pin, key, listed)) return { id, key, sequence, clock, ...seen };
   if (pin.key === key && pin.id === id && pin.sequence >= sequence && pin.clock >= clock) return pin;
-  return { id, key, sequence: Math.max(pin.sequence, sequence), clock: Math.max(pin.clock, clock) };
+  return {
+    id,
+    key,
+    sequence: Math.max(pin.sequence, sequence),
+    clock: Math.max(pin.clock, clock),
+    ...seen,
+  };
 }
 
 function isBelieved({ trust }: JudgedPresence): boolean {
