@@ -177,7 +177,9 @@ function historyRow({ at, subject, isSigned }: Told, out: Terminal): string[] {
 
 /** The end of it: that is where a failure says what it is. */
 function formatLog(text: string, out: Terminal): string[] {
-  const lines = harmless(text).trimEnd().split('\n');
+  const shown = harmless(text).trimEnd();
+  if (shown === '') return [out.dim('nothing was printed')];
+  const lines = shown.split('\n');
   const hidden = lines.length - LOG_MAX_LINES;
   return hidden > 0
     ? [out.dim(`... ${hidden} lines before: --json has them`), ...lines.slice(hidden)]

@@ -1,5 +1,5 @@
 /** Seeing the fleet: real hosts, a real status repository, and a person who has nothing but a checkout. */
-import { writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { startChild } from '../support/child.ts';
@@ -172,6 +172,27 @@ test('watch follows a commit until it is everywhere, and says how it went', asyn
   await until(() => live.output().includes('3 hosts'), { what: 'the fleet', found: live.output });
   live.kill('SIGINT');
   expect(await live.ended).toMatchObject({ exitCode: 130 });
+});
+
+test('a status repository that is away for a while ends no watch, and what is deleted is made again', async () => {
+  const w = await world();
+  const host = w.host('web-1', 'app');
+  await host.look();
+  await w.it.publish({ scripts: { 'shop.sh': `${WELL}# 2\n` } });
+  const watch = startChild([program, 'watch', 'HEAD'], { env: w.env, cwd: w.it.work });
+  cleanups.push(() => watch.close());
+  await until(() => watch.output().includes('0 of 1 host there'), {
+    what: 'the first line',
+    found: watch.output,
+  });
+  renameSync(w.status.bare, `${w.status.bare}.away`);
+  await until(() => watch.output().includes('asks again'), { what: 'the note', found: watch.output });
+  renameSync(`${w.status.bare}.away`, w.status.bare);
+  await host.look();
+  expect(await watch.ended).toMatchObject({ exitCode: 0 });
+  expect(watch.output()).toContain('answers again');
+  rmSync(join(w.env.HOME!, 'nothing'), { recursive: true });
+  expect((await w.person('fleet')).stdout).toContain('1 host: 1 working');
 });
 
 test('a host knows its fleet by itself, and what is wrong with a question is said', async () => {
