@@ -102,7 +102,17 @@ export function isStuck(step: Step): boolean {
   return step.reason === 'parked' || step.reason === 'unknown';
 }
 
-function decideState(k: OwnKnowledge, pause: Pause | null): { state: HostState; reason: string | null } {
+/** What its state is made of. */
+type StateKnowledge = Omit<OwnKnowledge, 'machine' | 'bootId' | 'before' | 'journal'> & {
+  readonly journal: Pick<JournalView, 'target' | 'pause'>;
+  readonly before: Pick<PresenceContent, 'state' | 'reason'> | null;
+};
+
+export function decideOwnState(k: StateKnowledge): { state: HostState; reason: string | null } {
+  return decideState(k, k.journal.pause(k.now));
+}
+
+function decideState(k: StateKnowledge, pause: Pause | null): { state: HostState; reason: string | null } {
   const { plan, before, openRun, now } = k;
   if (pause !== null)
     return { state: 'paused', reason: `until ${new Date(pause.until).toISOString()}: ${pause.reason}` };

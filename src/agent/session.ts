@@ -5,6 +5,7 @@ import { createProber } from '../git/probe.ts';
 import { decideSshFolder } from '../git/ssh.ts';
 import { type Journal, openJournal } from '../journal/open.ts';
 import type { EventSink } from '../model/event.ts';
+import type { Plan } from '../model/plan.ts';
 import { type Clock, readBootId } from '../system/clock.ts';
 import { type Lock, type LockHolder, readLockHolder, tryLock } from '../system/lock.ts';
 import type { Paths } from '../system/paths.ts';
@@ -16,6 +17,7 @@ import { ensureIdentity } from './identity.ts';
 import { createLooker, type Looker } from './look.ts';
 import { checkMayLook } from './may-look.ts';
 import { readMemo, writeMemo } from './memo.ts';
+import { createMetricsFile } from './metrics-file.ts';
 import { type AgentState, readState, writeState } from './state-file.ts';
 import { sweepAfterDeath } from './sweep.ts';
 
@@ -96,6 +98,8 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
   const link = createFleetLink(context, () => looker);
   // After a death the first look is a whole one, so that housekeeping follows it.
   let savedMemo = lock.unclean === null ? readMemo(paths.state) : null;
+  const metrics = createMetricsFile({ paths, clock, emit, journal });
+  let plan: Plan | null = null;
   const looker = await createLooker(context, id, {
     memo: savedMemo,
     repos,
@@ -122,10 +126,20 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
   return {
     looker,
     context,
-    fleet: link,
+    fleet: {
+      ...link,
+      tell(report) {
+        plan = report.plan ?? plan;
+        link.tell(report);
+      },
+    },
     state,
     save(nextLookAt) {
-      writeState(paths.state, state(nextLookAt));
+      const written = state(nextLookAt);
+      writeState(paths.state, written);
+      const { lastLookAt: lookedAt, repos: seen } = written;
+      const openRun = looker.openRun()?.intent ?? null;
+      metrics.write({ view: looker.view(), lastLookAt: lookedAt, repos: seen, openRun, plan });
       const memo = looker.memo();
       // The same object after an idle look: it is what the file holds.
       if (memo === null || memo === savedMemo) return;

@@ -31,7 +31,7 @@ import { ensureHostKey } from '../presence/host-key.ts';
 import { makeFolder, namedWriteError, readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import type { CommandContext } from './context.ts';
 import { isoTimes, printEvents } from './event-lines.ts';
-import { heartbeatContext } from './heartbeat-context.ts';
+import { heartbeatContext, writableFolders } from './heartbeat-context.ts';
 import { parseHeartbeatKind } from './install.ts';
 
 export interface BootstrapOptions {
@@ -116,7 +116,7 @@ export async function runBootstrap(
 
   // Before the first look, which may take long: cut off from here on, the heartbeat finishes it.
   const report = await installHeartbeat(
-    { heartbeat, intervalMs: view.config.intervalMs },
+    { heartbeat, intervalMs: view.config.intervalMs, writable: writableFolders(view.config) },
     heartbeatContext(context),
   );
   for (const step of report.steps) say(`${step.did} ${step.what}`);

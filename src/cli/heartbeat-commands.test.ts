@@ -59,6 +59,7 @@ function createHost(root: string, remotes: string[] = ['file:///nowhere/it.git']
     intervalMs: 60_000,
     nodeinfo: null,
     status: null,
+    metrics: null,
     repos: [{ ...repo, remotes }],
     limits: {
       freeSpaceMinBytes: 1,

@@ -1,10 +1,12 @@
 import { realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { readHostView } from '../agent/host-view.ts';
 import { readIdentity } from '../agent/identity.ts';
 import { PullyuError } from '../errors.ts';
 import type { HeartbeatContext } from '../heartbeat/context.ts';
 import type { HeartbeatReport } from '../heartbeat/install-heartbeat.ts';
 import type { KnownHost } from '../heartbeat/read-doctor-facts.ts';
+import type { HostConfig } from '../model/host.ts';
 import type { HostId } from '../model/ids.ts';
 import type { CommandContext } from './context.ts';
 
@@ -27,6 +29,11 @@ export function printReport(report: HeartbeatReport, context: HeartbeatCommandCo
   for (const { did, what } of report.steps) context.write(`${did} ${what}\n`);
   if (report.steps.length === 0) context.write('nothing to do\n');
   for (const note of report.notes) context.write(`${note}\n`);
+}
+
+/** Folders that the agent writes into beside its state. The sandbox of its unit has to let it. */
+export function writableFolders({ metrics }: Pick<HostConfig, 'metrics'>): string[] {
+  return metrics == null ? [] : [dirname(metrics.file)];
 }
 
 /** Which program a heartbeat has to start: this one. */

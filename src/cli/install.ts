@@ -1,7 +1,7 @@
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import type { HeartbeatKind } from '../heartbeat/install.ts';
 import { installHeartbeat } from '../heartbeat/install-heartbeat.ts';
-import { type HeartbeatCommandContext, printReport } from './heartbeat-context.ts';
+import { type HeartbeatCommandContext, printReport, writableFolders } from './heartbeat-context.ts';
 
 export interface InstallCommandOptions {
   readonly heartbeat?: string;
@@ -29,6 +29,7 @@ export async function runInstall(
     {
       heartbeat: parseHeartbeatKind(options.heartbeat ?? 'auto'),
       intervalMs: known.config.intervalMs,
+      writable: writableFolders(known.config),
       system: options.system === true,
       ...(options.offset === undefined ? {} : { offsetSeconds: parseOffset(options.offset) }),
     },

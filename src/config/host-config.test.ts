@@ -67,10 +67,22 @@ test('an empty file has every default', () => {
     nodeinfo: null,
     repos: [],
     status: null,
+    metrics: null,
     limits: defaultLimits,
   };
   for (const text of ['', '# nothing yet\n', 'labels:\nrepos:\nlimits:\n'])
     expect(parse(text)).toEqual(expected);
+});
+
+test('metrics go into a folder, under a name of the host where there are several', () => {
+  expect(parse('metrics: {textfile: /var/prom}').metrics).toEqual({
+    file: '/var/prom/pullyu.prom',
+    isNamed: false,
+  });
+  expect(parse('metrics: {textfile: prom, file: pullyu-a.prom}').metrics).toEqual({
+    file: '/etc/pullyu/prom/pullyu-a.prom',
+    isNamed: true,
+  });
 });
 
 test('a repo needs only its remotes', () => {
@@ -161,7 +173,9 @@ test.each<[string, string[]]>([
   ['intervall: 5s', ['1:1: unknown key "intervall"; did you mean "interval"?']],
   [
     'roster: {remote: /x}',
-    ['1:1: unknown key "roster"; expected one of name, labels, interval, nodeinfo, repos, status, limits'],
+    [
+      '1:1: unknown key "roster"; expected one of name, labels, interval, nodeinfo, repos, status, metrics, limits',
+    ],
   ],
   ['status: {}', ['1:9: status: expected remote, shards or nats, found none of them']],
   ['status: {remote: /a, shards: [/b]}', ['1:9: status: expected either remote or shards, found both']],

@@ -7,6 +7,7 @@ import { type Checked, type CheckOptions, checkText } from './check-text.ts';
 import { CLASSIC, NODEWORK } from './convention.ts';
 import { parseDuration } from './duration.ts';
 import { type HostValues, hostSchema } from './host-schema.ts';
+import { decideMetrics } from './metrics-schema.ts';
 import { type Problem, problemsError } from './problem.ts';
 import { decideRunLimits } from './schema-parts.ts';
 import { parseSize } from './size.ts';
@@ -106,6 +107,7 @@ export function decideHost(values: HostValues, defaults: HostDefaults): HostConf
     nodeinfo: path(values.nodeinfo),
     repos: Object.entries(values.repos).map(([name, repo]) => decideRepo(name, repo, path)),
     status: values.status === undefined ? null : decideStatus(values.status, path),
+    metrics: values.metrics === undefined ? null : decideMetrics(values.metrics, path),
     limits: decideLimits(values.limits),
   };
 }

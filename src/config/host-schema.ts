@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { formatDuration } from './duration.ts';
 import { defaultLimits, defaultRunLimits } from './limits.ts';
+import { metricsSchema } from './metrics-schema.ts';
 import { whatIsWrongWithProxy, whatIsWrongWithRemote } from './remote.ts';
 import {
   asWritten,
@@ -314,6 +315,9 @@ export const hostSchema = v.pipe(
           statusSchema,
           v.description('Where this host publishes what it is and does, and finds the others.'),
         ),
+      ),
+      metrics: v.optional(
+        v.pipe(metricsSchema, v.description('Where this host writes its metrics for Prometheus.')),
       ),
       limits: v.optional(
         v.pipe(limits, v.description('What pullyu may use of this machine. Rarely needed.')),

@@ -15,6 +15,8 @@ export interface HeartbeatReport {
 export interface InstallHeartbeatOptions {
   readonly heartbeat: HeartbeatKind | 'auto';
   readonly intervalMs: number;
+  /** Folders that the agent writes into beside its state: that of its metrics. */
+  readonly writable?: readonly string[];
   /** With a `--root`: register with the machine all the same. */
   readonly system?: boolean;
   /** Second of the minute at which cron's script looks; default: from the host's id. */
@@ -46,6 +48,7 @@ export async function installHeartbeat(
     // Also makes the state folder, which a sandboxed unit must find.
     hostId: ensureIdentity(paths.state),
     intervalMs: options.intervalMs,
+    writable: options.writable ?? [],
     env,
     ...(options.offsetSeconds === undefined ? {} : { offsetSeconds: options.offsetSeconds }),
   });

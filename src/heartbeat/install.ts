@@ -28,6 +28,8 @@ export interface InstallOptions {
   readonly launcher: Launcher;
   readonly hostId: string;
   readonly intervalMs: number;
+  /** Folders that the agent writes into beside its state. */
+  readonly writable?: readonly string[];
   /** Of the installing shell: its proxies are kept for the agent. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Seconds of the minute; default: from the host's id. */
@@ -163,6 +165,7 @@ function systemdSteps(options: InstallOptions): Step[] {
     root: paths.root,
     state: paths.state,
     intervalMs: options.intervalMs,
+    writable: options.writable ?? [],
     restartSeconds: RESTART_MIN_SECONDS + hashBelow(options.hostId, RESTART_SPREAD_SECONDS),
   });
   return [unitStep(places, machine, unit)];

@@ -20,6 +20,7 @@ interface Variant {
   node?: string;
   bin?: string;
   intervalMs?: number;
+  writable?: string[];
 }
 
 function unit(variant: Variant = {}) {
@@ -33,6 +34,7 @@ function unit(variant: Variant = {}) {
     state: paths.state,
     intervalMs: variant.intervalMs ?? 60_000,
     restartSeconds: 7,
+    ...(variant.writable === undefined ? {} : { writable: variant.writable }),
   });
   return { places, text };
 }
@@ -55,6 +57,11 @@ test('the unit starts the agent of this very program, restarts it for ever and w
     ]),
   );
   expect(text).not.toContain('Requires=');
+});
+
+test('the folder of the metrics can be written in the sandbox too', () => {
+  const { text } = unit({ writable: ['/var/lib/prometheus/node exporter'] });
+  expect(text).toContain('\nReadWritePaths=-/var/lib/pullyu "-/var/lib/prometheus/node exporter"\n');
 });
 
 test('the watchdog waits for at least three intervals', () => {

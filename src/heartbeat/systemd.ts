@@ -14,6 +14,8 @@ export interface UnitOptions {
   readonly intervalMs: number;
   /** Wait before a restart; differs from host to host, so that a fleet does not come back in one second. */
   readonly restartSeconds: number;
+  /** Folders that the agent writes into beside its state: that of its metrics. */
+  readonly writable?: readonly string[];
 }
 
 /**
@@ -23,7 +25,7 @@ export interface UnitOptions {
  * @throws PullyuError for a path that a unit cannot hold.
  */
 export function renderUnit(places: HeartbeatPlaces, options: UnitOptions): string {
-  const { launcher, root, state } = options;
+  const { launcher, root } = options;
   const agent = ['/bin/sh', places.startScript, 'agent'];
   const watchdog = Math.max(WATCHDOG_MIN_SECONDS, Math.ceil(lateAfterMs(options.intervalMs) / 1000));
   const sections = [
@@ -58,7 +60,7 @@ export function renderUnit(places: HeartbeatPlaces, options: UnitOptions): strin
     'Environment=PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     'UMask=0022',
     `SyslogIdentifier=${places.name}`,
-    ...(places.userUnit ? [] : sandbox(state, [launcher.node, launcher.bin, root ?? ''])),
+    ...(places.userUnit ? [] : sandbox(options, [launcher.node, launcher.bin, root ?? ''])),
     '',
     '[Install]',
     `WantedBy=${places.userUnit ? 'default.target' : 'multi-user.target'}`,
@@ -67,14 +69,16 @@ export function renderUnit(places: HeartbeatPlaces, options: UnitOptions): strin
 }
 
 /** As far as an agent can be locked in that must start units, read keys, and see the processes of every user. */
-function sandbox(state: string, paths: readonly string[]): string[] {
-  const usesTemporary = paths.some((path) => path.startsWith('/tmp/') || path.startsWith('/var/tmp/'));
+function sandbox({ state, writable = [] }: UnitOptions, paths: readonly string[]): string[] {
+  const usesTemporary = [...paths, ...writable.map((path) => `${path}/`)].some(
+    (path) => path.startsWith('/tmp/') || path.startsWith('/var/tmp/'),
+  );
   return [
     '',
     '# The sandbox of the agent itself. Actions run outside it, in units of their own.',
     'Environment=PULLYU_RUNS=systemd-run',
     'ProtectSystem=strict',
-    `ReadWritePaths=${quoteUnitWord(`-${state}`)}`,
+    `ReadWritePaths=${[state, ...writable].map((path) => quoteUnitWord(`-${path}`)).join(' ')}`,
     '# Should the folder have been removed: made outside the sandbox, before that of the agent is set up.',
     `ExecStartPre=+/bin/mkdir -p -m 711 -- ${quoteCommandWord(state)}`,
     'ProtectHome=read-only',

@@ -25,7 +25,17 @@ export interface HostConfig {
   readonly repos: readonly RepoConfig[];
   /** Where this host publishes its presence and finds the others; null: it keeps to itself. */
   readonly status: StatusConfig | null;
+  /** null: it writes none. */
+  readonly metrics: MetricsConfig | null;
   readonly limits: Limits;
+}
+
+/** Where a host writes its metrics, for a collector on the same machine. */
+export interface MetricsConfig {
+  /** Absolute; replaced at once. Its folder must be there. */
+  readonly file: string;
+  /** One of several hosts of a machine: each sample says of which. */
+  readonly isNamed: boolean;
 }
 
 /** At least one of `shards` and `nats` is given. */
