@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createFolderStore, type FolderStore } from '../../tests/support/folder-store.ts';
@@ -51,6 +51,31 @@ test('the key that was seen first is remembered by the next reader', async () =>
   await states(open(store));
   store.put('web-1', sign({ sequence: 9 }, 'somebody-else'));
   expect(await states(open(store))).toEqual({ 'web-1': 'forged' });
+});
+
+test('what a heartbeat changes is written once in a while and at the end, a new host at once', async () => {
+  const file = () => {
+    const [name] = readdirSync(join(temp.path, 'pins'));
+    return readFileSync(join(temp.path, 'pins', name!), 'utf8');
+  };
+  store.put('web-1', sign({ sequence: 1 }));
+  const reader = open(store);
+  await states(reader);
+  expect(file()).toContain('"sequence":1');
+  store.put('web-1', sign({ sequence: 2 }));
+  await states(reader);
+  expect(file()).toContain('"sequence":1');
+  store.put('web-2', sign({ host: 'web-2', sequence: 5 }));
+  await states(reader);
+  expect(file()).toMatch(/"sequence":2.*"sequence":5/);
+  store.put('web-1', sign({ sequence: 3 }));
+  now += 60_000;
+  await states(reader);
+  expect(file()).toContain('"sequence":3');
+  store.put('web-1', sign({ sequence: 4 }));
+  await states(reader);
+  await reader.close();
+  expect(file()).toContain('"sequence":4');
 });
 
 test('a damaged memory is none', async () => {

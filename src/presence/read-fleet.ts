@@ -10,7 +10,7 @@ import type { FleetHost } from '../model/fleet.ts';
 import type { ExpectedHost } from '../model/presence.ts';
 import { ok, type Result, type Trouble } from '../model/trouble.ts';
 import type { Clock } from '../system/clock.ts';
-import { makeFolder, readFileOrNull, writeFileAtomic } from '../system/files.ts';
+import { makeFolder, namedWriteError, readFileOrNull, writeFileAtomic } from '../system/files.ts';
 import { createPresenceMemo } from './examine-presence.ts';
 import { type HostPin, type JudgedPresence, judgePresences } from './read-presences.ts';
 import type { HistoryEntry, StatusStore } from './store.ts';
@@ -33,7 +33,7 @@ export interface FleetReader {
   readonly name: string;
   /** About the cost of an idle probe for each store. */
   hasNews(signal?: AbortSignal): Promise<Result<boolean>>;
-  /** Only when no store answers, and none has before, a trouble. */
+  /** A trouble only when no store answers. */
   read(expected: readonly ExpectedHost[] | null, signal?: AbortSignal): Promise<Result<FleetReading>>;
   /** What was read last, as it looks now: silence comes with time alone. */
   picture(expected: readonly ExpectedHost[] | null): readonly FleetHost[];
@@ -75,6 +75,7 @@ export function createFleetReader(stores: readonly StatusStore[], o: FleetReader
             return { close: () => watches.forEach((watch) => void watch.close()) };
           },
     async close() {
+      for (const reader of readers) reader.keep();
       await Promise.all(stores.map((store) => store.close()));
     },
   };
@@ -102,10 +103,15 @@ function joinHistories(
   return ok([...entries.values()].sort((a, b) => b.at - a.at).slice(0, limit));
 }
 
+/** Sequence numbers alone change with every heartbeat of a fleet: they are written no more often than this. */
+const KEEP_EVERY_MS = 60_000;
+
 interface StoreReader {
   /** null, or why not: then `judged` stays what it was. */
   read(expected: readonly ExpectedHost[] | null, signal?: AbortSignal): Promise<Trouble | null>;
   judged(): readonly JudgedPresence[];
+  /** Writes what is to be remembered and is not written yet. */
+  keep(): void;
 }
 
 /** Each store has its own pins: what one of them tells later than another is no replay. */
@@ -113,19 +119,39 @@ function createStoreReader(store: StatusStore, o: FleetReaderOptions): StoreRead
   const memo = createPresenceMemo();
   const file = o.folder === null ? null : join(o.folder, `pins-${digest(store.name)}.json`);
   let pins: ReadonlyMap<string, HostPin> = file === null ? new Map() : readPins(file);
+  let kept = pins;
+  let keptAt = o.clock.monotonic();
   let judged: readonly JudgedPresence[] = [];
+  const keep = () => {
+    keptAt = o.clock.monotonic();
+    try {
+      if (file !== null && kept !== pins) writePins(o.folder!, file, pins);
+      kept = pins;
+    } catch (error) {
+      // A full disk must not keep anybody from seeing the fleet. It is tried again with the next reading.
+      if (namedWriteError(error, file!) === null) throw error;
+    }
+  };
   return {
     judged: () => judged,
+    keep,
     async read(expected, signal) {
       const stored = await store.read(signal);
       if (!stored.ok) return stored.trouble;
       const judgement = judgePresences(stored.value, { expected, pins, now: o.clock.now(), memo });
       judged = judgement.presences;
-      if (file !== null && judgement.pins !== pins) writePins(o.folder!, file, judgement.pins);
       pins = judgement.pins;
+      if (isOtherKey(kept, pins) || o.clock.monotonic() - keptAt >= KEEP_EVERY_MS) keep();
       return null;
     },
   };
+}
+
+/** A host that was never seen, or has another key: nobody may come in between. */
+function isOtherKey(before: ReadonlyMap<string, HostPin>, after: ReadonlyMap<string, HostPin>): boolean {
+  if (before === after) return false;
+  for (const [host, pin] of after) if (before.get(host)?.key !== pin.key) return true;
+  return false;
 }
 
 function digest(text: string): string {
