@@ -58,6 +58,8 @@ export async function withFleet<T>(
     limits: config?.limits ?? defaultLimits,
     clock: context.clock,
   });
+  if (opened.length === 0)
+    throw new PullyuError('usage', 'expected a git repository, found only NATS servers');
   const reader = createFleetReader(
     opened.map(({ store }) => store),
     { folder: folders.pins, clock: context.clock },
