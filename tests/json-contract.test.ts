@@ -286,6 +286,23 @@ describe('one host in every state', () => {
     for (const name of ['proven', 'trial']) rmSync(join(host.state, name), { recursive: true });
   });
 
+  test('where a host publishes, and that nothing arrives there, is shown', async () => {
+    const before = readFileSync(host.hostFile, 'utf8');
+    writeFileSync(host.hostFile, `${before}status: {remote: ${join(host.root, 'nowhere.git')}}\n`);
+    await host.look();
+    expect((await sample()).published).toMatchObject([{ store: 'git', deliveredAt: null }]);
+    // As it is when another machine took the name later.
+    const file = join(host.state, 'status/delivery-git.json');
+    const delivery = JSON.parse(readFileSync(file, 'utf8'));
+    const trouble = { ...delivery.trouble, code: 'identity-conflict', hint: 'another name' };
+    writeFileSync(
+      file,
+      JSON.stringify({ ...delivery, deliveredAt: 1, conflict: 'another machine', trouble }),
+    );
+    expect((await sample()).published).toMatchObject([{ conflict: 'another machine' }]);
+    writeFileSync(host.hostFile, before);
+  });
+
   test('what was asked of the agent has the documented fields', () => {
     const types = fieldsOf('requests');
     expect(requests.map((one) => (one as { request: string }).request).sort()).toEqual([

@@ -1,5 +1,6 @@
 /** `pullyu status`: the host on one screen. */
 
+import { readDeliveries } from '../agent/deliveries.ts';
 import { describeBrokenConfig } from '../agent/host-view.ts';
 import { type HostPicture, hostState, readPicture, readPlan } from '../agent/status.ts';
 import { openTries } from '../agent/try.ts';
@@ -42,7 +43,18 @@ export interface StatusJson {
   };
   readonly pause: { readonly reason: string; readonly since: string; readonly until: string } | null;
   readonly repos: readonly RepoJson[];
+  /** Where this host publishes; empty without `status` in host.yaml. */
+  readonly published: readonly PublishedJson[];
   readonly actions: readonly ActionJson[];
+}
+
+interface PublishedJson {
+  readonly store: string;
+  readonly name: string;
+  readonly deliveredAt: string | null;
+  readonly waiting: number;
+  readonly conflict: string | null;
+  readonly trouble: TroubleJson | null;
 }
 
 export interface RepoJson {
@@ -146,6 +158,14 @@ export function describeStatus(
         healed: known?.healed ? { at: iso(known.healed.at), files: known.healed.files } : null,
       };
     }),
+    published: readDeliveries({ state: stateFolder }, config.status).map((one) => ({
+      store: one.store,
+      name: one.name,
+      deliveredAt: isoOrNull(one.deliveredAt),
+      waiting: one.waiting,
+      conflict: one.conflict,
+      trouble: one.trouble && troubleJson(one.trouble),
+    })),
     actions: actions.map((action) => describeAction(picture, action, steps, stateFolder)),
   };
 }
@@ -234,6 +254,8 @@ function formatStatus(status: StatusJson, out: Terminal, now: number, all: boole
   if (status.pause !== null)
     lines.push(`${out.yellow('paused')} until ${status.pause.until}: ${printable(status.pause.reason)}`);
   for (const repo of status.repos) lines.push('', ...formatRepo(repo, out, ago));
+  if (status.published.length > 0) lines.push('');
+  for (const one of status.published) lines.push(...formatPublished(one, out, ago));
   const shown = all
     ? status.actions
     : status.actions.filter((action) => action.state !== 'not-selected').slice(0, 40);
@@ -288,6 +310,24 @@ function formatRepo(repo: RepoJson, out: Terminal, ago: (time: string | null) =>
     lines.push(
       `  edited files of the tree were put back ${ago(repo.healed.at)}: ${repo.healed.files.map((file) => printable(file)).join(', ')}`,
     );
+  return lines;
+}
+
+function formatPublished(
+  { name, deliveredAt, waiting, conflict, trouble }: PublishedJson,
+  out: Terminal,
+  ago: (time: string | null) => string,
+): string[] {
+  const wait =
+    waiting === 0 ? '' : `, ${out.yellow(`${waiting === 1 ? '1 line waits' : `${waiting} lines wait`}`)}`;
+  const told = deliveredAt === null ? 'nothing delivered yet' : `delivered ${ago(deliveredAt)}`;
+  const lines = [`status: ${printable(name)}, ${told}${wait}`];
+  if (conflict !== null && trouble?.code !== 'identity-conflict')
+    lines.push(`  ${out.red('conflict')}: ${printable(conflict)}`);
+  if (trouble !== null) {
+    lines.push(`  ${out.red(trouble.code)} since ${ago(trouble.since)}: ${printable(trouble.message, 400)}`);
+    if (trouble.hint !== null) lines.push(`  hint: ${printable(trouble.hint, 400)}`);
+  }
   return lines;
 }
 

@@ -6,6 +6,7 @@ import type { HeartbeatFacts } from './doctor-heartbeat.ts';
 import type { HostFacts } from './doctor-host.ts';
 import type { MachineFacts } from './doctor-machine.ts';
 import type { RepoFacts } from './doctor-repos.ts';
+import type { StatusFacts } from './doctor-status.ts';
 import { formatAge, formatBytes } from './finding.ts';
 
 const NOW = Date.UTC(2026, 4, 1, 12);
@@ -73,11 +74,27 @@ const repo: RepoFacts = {
   trouble: null,
 };
 
+const status: StatusFacts = {
+  delivery: {
+    store: 'git',
+    name: 'https://git.example.com/status.git',
+    deliveredAt: NOW - 60_000,
+    waiting: 0,
+    madeAt: NOW - 60_000,
+    trouble: null,
+    conflict: null,
+  },
+  answer: { ok: true, value: false },
+  now: NOW,
+  heartbeatMs: 300_000,
+};
+
 interface Changes {
   machine?: Partial<MachineFacts>;
   host?: Partial<HostFacts>;
   heartbeat?: Partial<HeartbeatFacts>;
   repo?: Partial<RepoFacts>;
+  status?: Partial<StatusFacts>;
 }
 
 /** What is not good, as `status check: found -> hint`. */
@@ -87,6 +104,7 @@ function complaints(changes: Changes): string[] {
     host: { ...host, ...changes.host },
     heartbeat: { ...heartbeat, ...changes.heartbeat },
     repos: [{ ...repo, ...changes.repo }],
+    status: [{ ...status, ...changes.status }],
   };
   return runDoctorChecks(facts)
     .filter(({ status }) => status !== 'ok')
@@ -94,7 +112,7 @@ function complaints(changes: Changes): string[] {
 }
 
 test('a healthy host has nothing to complain about, and every check is named', () => {
-  const findings = runDoctorChecks({ machine, host, heartbeat, repos: [repo] });
+  const findings = runDoctorChecks({ machine, host, heartbeat, repos: [repo], status: [status] });
   expect(worstOf(findings)).toBe('ok');
   expect(findings.map(({ check, found }) => `${check}: ${found}`)).toEqual([
     'node: 20.19.0',
@@ -113,6 +131,8 @@ test('a healthy host has nothing to complain about, and every check is named', (
     'remote of it: https://git.example.com/it.git is at aaaaaaa (12 ms)',
     'clone of it: holds aaaaaaa',
     'tree of it: /var/lib/pullyu/repos/it/trees/a',
+    'status over git: https://git.example.com/status.git answers',
+    'delivery over git: the last was at 2026-05-01T11:59:00.000Z',
   ]);
 });
 
@@ -304,5 +324,25 @@ test('a program that does not work is said, with what is done about it', () => {
   const fallback = { since: NOW, nextTrialAt: NOW + 60 * MINUTE };
   expect(complaints({ heartbeat: { fallback } })).toEqual([
     'fail program: the installed pullyu reached no remote in its first starts (the last at 2026-05-01T12:00:00Z): the last version that did looks in its place -> see the log of the heartbeat, and install another version: it is tried at once. This one is tried again at 2026-05-01T13:00:00Z',
+  ]);
+});
+
+test('a status repository that does not answer, and lines that do not arrive, are failures', () => {
+  const trouble = {
+    code: 'unreachable',
+    message: 'refused',
+    hint: null,
+    remote: null,
+    retryAfterMs: null,
+  } as const;
+  expect(complaints({ status: { answer: { ok: false, trouble } } })).toEqual([
+    'fail status over git: https://git.example.com/status.git: refused (unreachable) -> looks and runs go on; what waits is delivered when it answers again',
+  ]);
+  const lasting = { ...trouble, since: NOW, count: 1 };
+  expect(complaints({ status: { delivery: { ...status.delivery, waiting: 3, trouble: lasting } } })).toEqual([
+    'fail delivery over git: refused (unreachable); 3 lines wait -> looks and runs go on; it is tried again by itself',
+  ]);
+  expect(complaints({ status: { delivery: { ...status.delivery, deliveredAt: null } } })).toEqual([
+    'warn delivery over git: nothing was delivered yet -> pullyu look',
   ]);
 });

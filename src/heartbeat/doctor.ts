@@ -8,6 +8,8 @@ import type { MachineFacts } from './doctor-machine.ts';
 import { judgeMachine } from './doctor-machine.ts';
 import type { RepoFacts } from './doctor-repos.ts';
 import { judgeRepos } from './doctor-repos.ts';
+import type { StatusFacts } from './doctor-status.ts';
+import { judgeStatus } from './doctor-status.ts';
 import type { Finding } from './finding.ts';
 
 export interface DoctorFacts {
@@ -15,6 +17,8 @@ export interface DoctorFacts {
   readonly host: HostFacts;
   readonly heartbeat: HeartbeatFacts;
   readonly repos: readonly RepoFacts[];
+  /** Empty without `status` in host.yaml. */
+  readonly status: readonly StatusFacts[];
 }
 
 /** Every check, those of the machine first: what is wrong below explains what is wrong above. */
@@ -24,6 +28,7 @@ export function runDoctorChecks(facts: DoctorFacts): Finding[] {
     ...judgeHost(facts.host),
     ...judgeHeartbeat(facts.heartbeat),
     ...judgeRepos(facts.repos),
+    ...judgeStatus(facts.status),
   ];
 }
 

@@ -18,6 +18,7 @@ import { decidePlaces } from './places.ts';
 import { readHeartbeatFacts } from './read-heartbeat-facts.ts';
 import { readMachineFacts } from './read-machine-facts.ts';
 import { readRepoFacts } from './read-repo-facts.ts';
+import { readStatusFacts } from './read-status-facts.ts';
 
 /** host.yaml as it was read, with the labels that nodeinfo adds. */
 export interface KnownHost {
@@ -53,6 +54,7 @@ export async function readDoctorFacts(
     host: hostFacts(host, journal, now, context),
     heartbeat: await heartbeatFacts(options, context, config, now),
     repos: known === null || options.offline ? [] : await repoFacts(known, view, context),
+    status: known === null ? [] : await readStatusFacts(known.config, options.offline === true, context),
   };
 }
 

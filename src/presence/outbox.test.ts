@@ -6,7 +6,7 @@ import type { HostId } from '../model/ids.ts';
 import type { Transition } from '../model/presence.ts';
 import { fail, ok, trouble } from '../model/trouble.ts';
 import { deliverOnce } from './deliver.ts';
-import { countWaiting, type Own, openOutbox, readOwn, WAITING_MAX } from './outbox.ts';
+import { type Own, openOutbox, readOwn, WAITING_MAX, waitingAfter } from './outbox.ts';
 import type { Outgoing, PublishAnswer, StatusStore } from './store.ts';
 import type { PresenceContent } from './transitions.ts';
 
@@ -56,7 +56,7 @@ test('what was put in is there for another process, in order', () => {
   expect(other.waiting().map((one) => one.subject)).toEqual(['line 9', 'line 10']);
   expect(other.own()?.sequence).toBe(10);
   expect(readOwn(folder)?.signed.text).toBe('presence 10');
-  expect(countWaiting(folder)).toBe(2);
+  expect(waitingAfter(folder, 0)).toBe(2);
 });
 
 test('a look that died before its own presence was written writes the same transition again', () => {
@@ -64,7 +64,7 @@ test('a look that died before its own presence was written writes the same trans
   const again = openOutbox(folder, ['git']);
   again.put([transition(9)], own(9));
   openOutbox(folder, ['git']).put([transition(9)], own(9));
-  expect(countWaiting(folder)).toBe(1);
+  expect(waitingAfter(folder, 0)).toBe(1);
 });
 
 test('everything arrives once, in order, however often delivery failed before', async () => {
@@ -83,7 +83,7 @@ test('everything arrives once, in order, however often delivery failed before', 
   expect(arrived.map((out) => out.transitions.map((one) => one.sequence))).toEqual([[1, 2, 3]]);
   expect(arrived[0]?.presence.text).toBe('presence 4');
   expect(box.delivery('git')).toMatchObject({ sequence: 4, trouble: null, deliveredAt: 77 });
-  expect(countWaiting(folder)).toBe(0);
+  expect(waitingAfter(folder, 0)).toBe(0);
   expect((await deliver()).kind).toBe('nothing');
 });
 
@@ -105,7 +105,7 @@ test('beyond the limit the oldest give way, and the next line says how many', as
     Array.from({ length: count }, (_, n) => transition(n + 1)),
     own(count),
   );
-  expect(countWaiting(folder)).toBe(WAITING_MAX);
+  expect(waitingAfter(folder, 0)).toBe(WAITING_MAX);
   const { arrived, deliver } = createReceiver(() => ok(PUBLISHED));
   await deliver();
   expect(arrived[0]?.transitions[0]?.subject).toBe('(after 3 that are left out) line 4');
@@ -120,7 +120,7 @@ test('another machine with our name keeps what waits here, and is named', async 
   expect(box.delivery('git').conflict).toBe(
     'another machine at 10.0.0.9\\x1b[2J publishes under the name web-1',
   );
-  expect(countWaiting(folder)).toBe(1);
+  expect(waitingAfter(folder, 0)).toBe(1);
 });
 
 test('files that a power cut tore are left out, what is whole is delivered', async () => {
@@ -139,7 +139,7 @@ test('what has arrived in one of two stores waits for the other', async () => {
   const { store } = createReceiver(() => ok(PUBLISHED));
   const time = { now: () => 1, signal: new AbortController().signal };
   await deliverOnce(box, { key: 'git', store }, time);
-  expect(countWaiting(folder)).toBe(1);
+  expect(waitingAfter(folder, 0)).toBe(1);
   await deliverOnce(box, { key: 'nats', store }, time);
-  expect(countWaiting(folder)).toBe(0);
+  expect(waitingAfter(folder, 0)).toBe(0);
 });

@@ -163,10 +163,11 @@ function isDelivery(delivery: Delivery): boolean {
   return delivery.version === 1 && typeof delivery.sequence === 'number';
 }
 
-/** For `status`: how many wait, without reading them. */
-export function countWaiting(folder: string): number {
+/** For readers that hold no lock: how many transitions after that one wait, without reading them. */
+export function waitingAfter(folder: string, sequence: number): number {
   try {
-    return readdirSync(join(folder, 'outbox')).filter((name) => NAME.test(name)).length;
+    const names = readdirSync(join(folder, 'outbox'));
+    return names.filter((name) => Number(NAME.exec(name)?.[1] ?? 0) > sequence).length;
   } catch {
     return 0;
   }

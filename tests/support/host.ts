@@ -33,6 +33,13 @@ export interface StatusJson {
     lastContactAt: string | null;
     trouble: { code: TroubleCode; message: string; hint: string | null; remote: string | null } | null;
   }[];
+  readonly published: {
+    store: string;
+    deliveredAt: string | null;
+    waiting: number;
+    conflict: string | null;
+    trouble: { code: TroubleCode; message: string } | null;
+  }[];
   readonly actions: { repo: string; name: string; state: string; reason: string; lastRun: RunJson | null }[];
 }
 
