@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PullyuError } from '../errors.ts';
 import { type CommitId, isCommitId } from '../model/ids.ts';
 import { readFileOrNull } from '../system/files.ts';
-import { isAlive, type ProcessIdentity } from '../system/processes.ts';
+import { isAlive, type ProcessIdentity, processesMarked } from '../system/processes.ts';
 
 export interface ActionFiles {
   /** The commit of the last completed action. */
@@ -22,7 +22,16 @@ export function actionFiles(notes: string, action: string | null): ActionFiles {
   };
 }
 
-/** Only `pullyu lock` has these: the kernel-held lock, and which process its command is. */
+/** In the environment of a command of `pullyu lock`: which call of it that was. */
+export const LOCK_MARK = 'PULLYU_LOCK_ID';
+
+/** About a command that is not known to have begun yet: who begins it, and the `LOCK_MARK` that it will have. */
+export interface LockNote {
+  readonly starter: ProcessIdentity;
+  readonly mark: string;
+}
+
+/** Only `pullyu lock` has these: the kernel-held lock, and which process its command is: a `LockNote`, then a `ProcessIdentity`. */
 export function lockFiles(notes: string, action: string): { lock: string; process: string } {
   return { lock: join(notes, `${action}.lock`), process: join(notes, `${action}.process`) };
 }
@@ -36,8 +45,11 @@ export function readActedUpon(file: string): CommitId | null {
 /** The command of a `pullyu lock` that is alive, whatever became of the `pullyu` that started it. */
 export function readLockedCommand(file: string): ProcessIdentity | null {
   try {
-    const identity = JSON.parse(readFileOrNull(file) ?? 'null') as ProcessIdentity | null;
-    return identity !== null && isAlive(identity) ? identity : null;
+    const note = JSON.parse(readFileOrNull(file) ?? 'null') as ProcessIdentity | LockNote | null;
+    if (note === null) return null;
+    if ('pid' in note) return isAlive(note) ? note : null;
+    // Who began it was killed before it noted whom: the command may be at work all the same.
+    return isAlive(note.starter) ? note.starter : (processesMarked(LOCK_MARK, note.mark)[0] ?? null);
   } catch {
     return null;
   }

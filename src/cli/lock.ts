@@ -1,8 +1,11 @@
 /** `pullyu lock ACTION -- COMMAND...`: one at a time, with the notes that scripts of the practice read. */
+import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import {
   actionFiles,
   isOtherAtWork,
+  LOCK_MARK,
+  type LockNote,
   lockFiles,
   readLockedCommand,
   requireActionName,
@@ -12,6 +15,7 @@ import { openWorkingCopy } from '../git/working-copy.ts';
 import { makeFolder, namedWriteError, writeFileAtomic } from '../system/files.ts';
 import { runForeground } from '../system/foreground.ts';
 import { type Lock, readLockHolder, tryLock } from '../system/lock.ts';
+import { type ProcessIdentity, processIdentity } from '../system/processes.ts';
 import type { CommandContext } from './context.ts';
 
 /**
@@ -62,12 +66,24 @@ export async function runLock(
     const names = env.PULLYU_RUN_ID ? [action] : [action, null];
     const notesOf = names.map((name) => actionFiles(notes, name));
     const write = (file: string, durable: boolean) => writeFileAtomic(file, `${head}\n`, { durable });
+    const writeProcess = (note: LockNote | ProcessIdentity) =>
+      writeFileAtomic(files.process, JSON.stringify(note), { durable: false });
     try {
+      // Before the command is there: killed from here on, we leave a note that finds it by its mark.
+      const mark = randomUUID();
+      writeProcess({ starter: processIdentity(process.pid)!, mark });
       for (const { current } of notesOf) write(current, false);
       const exitCode = await runForeground(command, {
         cwd,
-        env,
-        onStart: (identity) => writeFileAtomic(files.process, JSON.stringify(identity), { durable: false }),
+        env: { ...env, [LOCK_MARK]: mark },
+        onStart: (identity) => {
+          try {
+            // From then on only the command itself counts, and no daemon that it leaves.
+            writeProcess(identity);
+          } catch {
+            // The note that is there finds it too.
+          }
+        },
       });
       // Durable before the markers go: a crash in between repeats the action, and never skips it.
       if (exitCode === 0) for (const { last } of notesOf) write(last, true);

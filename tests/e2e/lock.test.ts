@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { processesMarked, signalProcess } from '../../src/system/processes.ts';
 import { type Child, startChild } from '../support/child.ts';
+import { faultEnvironment, killBefore } from '../support/fault.ts';
 import { gitEnvironment } from '../support/git.ts';
 import { createHost, program, runProgram } from '../support/host.ts';
 import { createRemote, type Remote } from '../support/repo.ts';
@@ -84,7 +85,7 @@ test('what a crash left behind blocks nobody; a command that outlived its lock d
   using remote = await createRemote();
   await remote.commit({ files: { a: '1' } });
   await using first = await startLock(remote, 'deploy', WAITS, { TEST_MARK: remote.work });
-  // The markers, the lock's file and the command's process stay.
+  // The markers, the lock's file and the command's process stay, whether it was noted yet or not.
   signalProcess({ pid: first.pid, startTime: startTimeOf(first.pid) }, 'SIGKILL');
   await first.ended;
   expect(noted(remote, 'currentaction.txt')).not.toBeNull();
@@ -99,6 +100,22 @@ test('what a crash left behind blocks nobody; a command that outlived its lock d
     'lastaction.deploy.txt',
     'lastaction.txt',
   ]);
+});
+
+test('killed before it notes which process its command is, it leaves a note that finds the command', async () => {
+  using remote = await createRemote();
+  await remote.commit({ files: { a: '1' } });
+  const fault = killBefore('create .temp/nodeinfo/deploy.process.*.tmp', 2);
+  await using first = await startLock(remote, 'deploy', WAITS, faultEnvironment(remote.work, { fault }));
+  await first.ended;
+  expect(await lock(remote.work, 'deploy', '--', 'true')).toMatchObject({
+    code: 5,
+    stderr: expect.stringMatching(/^busy: deploy is at work \(process \d+\)\n$/),
+  });
+  writeFileSync(join(remote.work, 'end'), '');
+  const again = async () => (await lock(remote.work, 'deploy', '--', 'true')).code === 0;
+  await until(again, { what: 'the command to end' });
+  expect(existsSync(note(remote, 'deploy.process'))).toBe(false);
 });
 
 test('of ten at once exactly one runs', async () => {
