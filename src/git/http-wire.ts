@@ -17,8 +17,13 @@ export interface Wire {
 /** @param take Is to be called with what comes: the first `length` bytes, valid during the call. */
 export type Connect = (take: (bytes: Buffer, length: number) => void) => Socket;
 
+/** Kept from answer to answer: enough for that of a probe. */
+const RECEIVED_BYTES = 32 * 1024;
 /** A longer answer is read by node:http, piece by piece. */
-const ANSWER_MAX_BYTES = 32 * 1024;
+const ANSWER_MAX_BYTES = 8 * 1024 * 1024;
+/** A long answer is gone through only where it may end; whoever makes that happen oftener does not do it by chance. */
+const LONG_READS_MAX = 64;
+const END = Buffer.from('\r\n\r\n');
 const SAID_MAX_BYTES = 1024;
 
 interface Asked {
@@ -27,7 +32,7 @@ interface Asked {
 }
 
 export function createWire(connect: Connect, aborts: Aborts): Wire {
-  const received = Buffer.allocUnsafeSlow(ANSWER_MAX_BYTES);
+  const kept = Buffer.allocUnsafeSlow(RECEIVED_BYTES);
   let socket: Socket | null = null;
   let isLookingUp = false;
   let asked: Asked | null = null;
@@ -71,6 +76,15 @@ export function createWire(connect: Connect, aborts: Aborts): Wire {
       const isReused = socket !== null;
       let length = 0;
       let head: AnswerHead | null = null;
+      let received = kept;
+      let longReads = 0;
+      const grow = (most: number) => {
+        const larger = Buffer.allocUnsafeSlow(
+          Math.min(ANSWER_MAX_BYTES, Math.max(2 * received.length, most)),
+        );
+        received.copy(larger, 0, 0, length);
+        received = larger;
+      };
 
       const settle = (outcome: HttpOutcome | 'unusual' | 'stale') => {
         clearTimeout(timer);
@@ -93,6 +107,11 @@ export function createWire(connect: Connect, aborts: Aborts): Wire {
           if (typeof parsed === 'string') return parsed;
           head = parsed;
         }
+        if (head.length === null && length > RECEIVED_BYTES) {
+          if (bytes.compare(END, 0, END.length, length - END.length, length) !== 0) return 'incomplete';
+          longReads += 1;
+          if (longReads > LONG_READS_MAX) return 'unusual';
+        }
         const body = parseBody(bytes, length, head);
         if (typeof body === 'string') return body;
         const { status, rawHeaders } = head;
@@ -104,8 +123,9 @@ export function createWire(connect: Connect, aborts: Aborts): Wire {
       asked = {
         take(bytes, more) {
           const begin = length;
+          const isTooLong = begin + more > ANSWER_MAX_BYTES;
+          if (!isTooLong && begin + more > received.length) grow(begin + more);
           length += more;
-          const isTooLong = length > ANSWER_MAX_BYTES;
           // Mostly all comes at once, and nothing is copied.
           if (begin > 0 && !isTooLong) bytes.copy(received, begin, 0, more);
           const outcome = isTooLong ? 'unusual' : read(begin > 0 ? received : bytes);

@@ -11,11 +11,11 @@ import { formatLsRefs } from './ls-refs.ts';
 import type { ObjectFormat } from './objects.ts';
 import { FLUSH } from './pkt-line.ts';
 import { createReportReader, formatPush } from './receive-pack.ts';
-import { createAdvertisementReader, createLsRefsReader, type Ref, type RefReader } from './ref-reader.ts';
+import { createAdvertisementReader, createLsRefsReader, type RefReader } from './ref-reader.ts';
 import type { RemoteUrl } from './remote-url.ts';
 import { endOfFirstList, quotePath, sshCommand, sshEnvironment } from './ssh-command.ts';
 import { troubleFromError, troubleFromGit } from './stderr.ts';
-import type { Line, TalkOptions } from './talk.ts';
+import type { Line, Listing, TalkOptions } from './talk.ts';
 import { formatOf, isBelow } from './talk-http.ts';
 import { createPackReader, formatFetch } from './upload-pack.ts';
 
@@ -123,7 +123,7 @@ export function createCommandLine(url: RemoteUrl, o: TalkOptions): Line {
     prefixes: readonly string[],
     deadline: number,
     signal?: AbortSignal,
-  ): Promise<Result<{ refs: readonly Ref[]; format: ObjectFormat }>> {
+  ): Promise<Result<Listing>> {
     const doing = 'ask the remote for its refs';
     const before = spoken;
     const question = formatLsRefs({ prefixes, objectFormat: before?.format ?? null }) + FLUSH;
@@ -136,7 +136,8 @@ export function createCommandLine(url: RemoteUrl, o: TalkOptions): Line {
     if (!said.ok) return said;
     const { greeting, rest } = said.value;
     const format = formatOf(greeting.objectFormat);
-    if (greeting.version === 0) return ok({ refs: greeting.refs.filter(isBelow(prefixes)), format });
+    if (greeting.version === 0)
+      return ok({ refs: greeting.refs.filter(isBelow(prefixes)), format, serial: 0, moved: null });
     // The question was put in the wrong words, and the server has refused it.
     const isMistaken = before?.version === 0 || (before?.format ?? 'sha1') !== format;
     if (isMistaken && monotonicMs() < deadline) return list(prefixes, deadline, signal);
@@ -146,7 +147,7 @@ export function createCommandLine(url: RemoteUrl, o: TalkOptions): Line {
     if (!answer.ok) return answer;
     const said2 = reader.error ?? reader.broken;
     if (said2 !== null) return fail(wrong('not-git', `"${said2}"`));
-    return ok({ refs: reader.refs.filter(isBelow(prefixes)), format });
+    return ok({ refs: reader.refs.filter(isBelow(prefixes)), format, serial: 0, moved: null });
   }
 
   return {

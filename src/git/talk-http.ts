@@ -1,33 +1,114 @@
 /** A talk over http(s): one POST for each thing, on a kept connection. A push needs no greeting, because it says itself what must be. */
-import { ok } from '../model/trouble.ts';
+import { fail, ok, type Result, trouble } from '../model/trouble.ts';
 import type { HttpRequest } from './http-request.ts';
+import { formatLsRefs } from './ls-refs.ts';
 import type { ObjectFormat } from './objects.ts';
 import { type Asked, commonHeaders, createHttpProber } from './probe-http.ts';
 import { createReportReader, formatPush } from './receive-pack.ts';
-import type { RefFilter } from './ref-reader.ts';
+import { createBodyReader, type KeptAnswer, keepAnswer, movedRefs } from './ref-listing.ts';
+import { createLsRefsReader, type RefFilter, type RefReader } from './ref-reader.ts';
 import type { RemoteUrl } from './remote-url.ts';
-import type { Line, TalkOptions } from './talk.ts';
+import type { Line, Listing, TalkOptions } from './talk.ts';
 import { createPackReader, formatFetch } from './upload-pack.ts';
+
+interface ListQuestion {
+  readonly asked: Asked;
+  readonly isLong: boolean;
+  speaksV2: boolean;
+  serial: number;
+  before: KeptAnswer | null;
+}
+
+function readAll(body: Buffer): RefReader {
+  const reader = createLsRefsReader({ prefix: 'refs/heads/' });
+  reader.push(body);
+  return reader;
+}
 
 export function createHttpLine(url: RemoteUrl, o: TalkOptions): Line {
   const remote = createHttpProber({ remotes: [url.text], access: o.access }, url, o);
-  const asked = new Map<string, Asked>();
+  const questions = new Map<string, ListQuestion>();
 
-  function askedFor(prefixes: readonly string[]): Asked {
+  function questionFor(prefixes: readonly string[]): ListQuestion {
     const key = prefixes.join('\n');
-    const known = asked.get(key);
+    const known = questions.get(key);
     if (known !== undefined) return known;
-    const made = { refPrefix: '', prefixes, peel: false, filter: filterFor(prefixes) };
-    asked.set(key, made);
+    const asked = { refPrefix: '', prefixes, peel: false, filter: filterFor(prefixes) };
+    const made = { asked, isLong: !('exact' in asked.filter), speaksV2: false, serial: 0, before: null };
+    questions.set(key, made);
     return made;
+  }
+
+  /** Compared with the answer before, and read only when that does not tell all. */
+  async function listAgain(
+    question: ListQuestion,
+    prefixes: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<Result<Listing>> {
+    let format: ObjectFormat = 'sha1';
+    const answer = await remote.ask(
+      (at) => {
+        format = formatOf(at.objectFormat);
+        const body = formatLsRefs({ prefixes, objectFormat: at.objectFormat });
+        return {
+          contentType: 'application/x-git-upload-pack-result',
+          createReader: createBodyReader,
+          request: post(`${at.path}/git-upload-pack`, 'upload-pack', body, 2),
+        };
+      },
+      o.limits.probeTimeoutMs,
+      signal,
+    );
+    if (!answer.ok) {
+      // It may speak otherwise by now.
+      question.speaksV2 = false;
+      return answer;
+    }
+    const { body } = answer.value;
+    question.serial += 1;
+    const { serial } = question;
+    const moved = question.before === null ? null : movedRefs(question.before, body);
+    if (moved !== null && question.before !== null) {
+      question.before = { body, starts: question.before.starts };
+      const all = () => readAll(body).refs.filter(isBelow(prefixes));
+      return ok({
+        get refs() {
+          return all();
+        },
+        format,
+        serial,
+        moved: moved.filter(isBelow(prefixes)),
+      });
+    }
+    const reader = readAll(body);
+    const wrong = reader.error ?? reader.broken;
+    if (wrong !== null || !reader.isComplete) {
+      question.before = null;
+      const found = wrong === null ? 'only the beginning of one' : `"${wrong}"`;
+      return fail(
+        trouble(
+          wrong === null ? 'empty-answer' : 'not-git',
+          `expected a list of refs from ${url.text}, found ${found}`,
+          { remote: url.text },
+        ),
+      );
+    }
+    question.before = keepAnswer(body);
+    return ok({ refs: reader.refs.filter(isBelow(prefixes)), format, serial, moved: null });
   }
 
   return {
     async list(prefixes, signal) {
-      const listed = await remote.list(askedFor(prefixes), signal);
+      const question = questionFor(prefixes);
+      if (question.speaksV2 && question.isLong) return listAgain(question, prefixes, signal);
+      const listed = await remote.list(question.asked, signal);
       if (!listed.ok) return listed;
       const { refs, at } = listed.value;
-      return ok({ refs: refs.filter(isBelow(prefixes)), format: formatOf(at.objectFormat) });
+      question.speaksV2 = at.version === 2;
+      question.serial += 1;
+      const { serial } = question;
+      const format = formatOf(at.objectFormat);
+      return ok({ refs: refs.filter(isBelow(prefixes)), format, serial, moved: null });
     },
     async fetch(q, maxBytes, signal) {
       let format: ObjectFormat = 'sha1';

@@ -9,6 +9,7 @@ import type { GitObjects, ObjectFormat } from './objects.ts';
 import { readPack } from './pack.ts';
 import { decideProxy } from './proxy.ts';
 import type { RefCommand, ReportReader } from './receive-pack.ts';
+import type { MovedRef } from './ref-listing.ts';
 import type { Ref } from './ref-reader.ts';
 import { parseRemoteUrl } from './remote-url.ts';
 import type { FetchQuestion, PackReader } from './upload-pack.ts';
@@ -25,8 +26,13 @@ export interface TalkOptions {
 }
 
 export interface Listing {
+  /** Read when it is asked for. */
   readonly refs: readonly Ref[];
   readonly format: ObjectFormat;
+  /** Counts the answers to this question. */
+  readonly serial: number;
+  /** The refs that moved since the answer before; null: it is not known, or some came or went. */
+  readonly moved: readonly MovedRef[] | null;
 }
 
 export interface PushReport {

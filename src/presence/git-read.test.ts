@@ -66,6 +66,52 @@ test('of 300 hosts only what changed is fetched, and a new process knows what th
   expect(value(await open().read())).toHaveLength(299);
 });
 
+needsProgram('nginx', 'fcgiwrap')(
+  'over http, of 600 hosts on one connection: moved, gone, come and claimed ones are seen',
+  async () => {
+    using repository = await createStatusRepository();
+    const machines = await fill(repository, 600);
+    await using server = await startNginx({ folder: repository.folder });
+    const url = server.url(repository.path);
+    const writer = createGitStore(url, storeOptions(repository.state('writer')));
+    const reader = createGitStore(url, storeOptions(repository.state('reader')));
+    const one = machines[123]!;
+    value(await writer.publish(one.outgoing([one.transition('begins')])));
+    for (let n = 0; n < 3; n += 1) expect(value(await reader.read())).toHaveLength(600);
+    for (let n = 0; n < 3; n += 1) {
+      const out = one.outgoing([one.transition(`step ${n}`)]);
+      value(await writer.publish(out));
+      server.forget();
+      expect(value(await reader.hasNews())).toBe(true);
+      const found = value(await reader.read());
+      expect(found).toHaveLength(600);
+      expect(found.find(({ host }) => host === one.host)).toMatchObject(out.presence);
+      expect(value(await reader.hasNews())).toBe(false);
+      const asked = server.requests().filter(({ method }) => method === 'POST');
+      // Two for news, a list and a fetch; the last one of the writer may come into the log late.
+      expect(asked.length).toBeLessThanOrEqual(5);
+    }
+    await repository.git('update-ref', '-d', 'refs/heads/presence/web-7');
+    expect(value(await reader.read()).map(({ host }) => host)).not.toContain('web-7');
+    const next = createMachine('next');
+    value(await writer.publish(next.outgoing()));
+    expect(value(await reader.read()).map(({ host }) => host)).toContain('next');
+    const twin = createMachine('next', { id: 'b'.repeat(26) });
+    const other = createGitStore(url, storeOptions(repository.state('twin')));
+    for (let n = 0; n < 2; n += 1) {
+      const out = twin.outgoing();
+      expect(value(await other.publish(out)).kind).toBe('conflict');
+      const found = value(await reader.read()).find(({ host }) => host === 'next');
+      expect(found?.contenders).toMatchObject([
+        { id: twin.id, clock: Date.parse(JSON.parse(out.presence.text).clock) },
+      ]);
+    }
+    await writer.close();
+    await reader.close();
+    await other.close();
+  },
+);
+
 test('whatever else lies in the repository is passed over, and the presences are read', async () => {
   using repository = await createStatusRepository();
   const good = createMachine('good');

@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GitObjects, ObjectFormat } from '../git/objects.ts';
+import type { MovedRef } from '../git/ref-listing.ts';
 import type { Talk } from '../git/talk.ts';
 import type { SignedPresence } from '../model/presence.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
@@ -52,6 +53,8 @@ interface State {
   /** Of the last list, by the wall clock; null: there was none. */
   listedAt: number | null;
   roster: string | null;
+  /** Of the last list of which everything was taken. */
+  serial: number;
 }
 
 export function createReader(o: ReaderOptions): PresenceReader {
@@ -77,41 +80,38 @@ export function createReader(o: ReaderOptions): PresenceReader {
     const known = load();
     const listed = await o.talk.list(PREFIXES, signal);
     if (!listed.ok) return listed;
-    const now = clock.now();
-    const { refs, format } = listed.value;
-    const presences = new Map<string, string>();
-    const claims = new Map<string, string>();
-    let roster: string | null = null;
-    for (const { name, id } of refs) {
-      const host = hostOfPresence(name);
-      if (host !== null) presences.set(host, id);
-      else if (name === ROSTER) roster = id;
-      else if (claims.size < CLAIMS_MAX && hostOfClaim(name) !== null) claims.set(name, id);
-    }
+    const { moved, serial } = listed.value;
+    const isNext = moved !== null && answer !== null && serial === known.serial + 1;
+    const there = sortRefs(isNext ? moved : listed.value.refs);
     // Somebody emptied it, or it is another repository: no reason to believe that all hosts are gone.
-    if (presences.size === 0 && known.presences.size > 0) return fail(emptied(o.name));
+    if (!isNext && there.presences.size === 0 && known.presences.size > 0) return fail(emptied(o.name));
 
+    const now = clock.now();
     const wants = new Set<string>();
-    for (const [host, id] of presences) if (known.presences.get(host)?.token !== id) wants.add(id);
-    for (const [ref, id] of claims) if (known.claims.get(ref)?.commit !== id) wants.add(id);
-    const isSame =
-      wants.size === 0 &&
-      presences.size === known.presences.size &&
-      claims.size === known.claims.size &&
-      answer !== null;
-    let isWhole = true;
-    if (!isSame) {
-      const fetched = await fetchAll([...wants], format, signal);
-      if (!fetched.ok) return fetched;
-      isWhole = take(known, { presences, claims }, fetched.value, now);
-      answer = null;
-    }
+    for (const [host, id] of there.presences) if (known.presences.get(host)?.token !== id) wants.add(id);
+    for (const [ref, id] of there.claims) if (known.claims.get(ref)?.commit !== id) wants.add(id);
+    const fetched = await fetchAll([...wants], listed.value.format, signal);
+    if (!fetched.ok) return fetched;
+    if (!isNext) dropMissing(known, there);
+    const isWhole = take(known, there, fetched.value, now);
+    const isSame = isNext && there.claims.size === 0;
+    answer = (isSame && answer !== null ? replaced(answer, known, there.presences) : null) ?? toAnswer(known);
     // What could not be fetched yet is news for the next look.
-    if (isWhole) known.roster = roster;
+    if (isWhole && (!isNext || there.roster !== null)) known.roster = there.roster;
+    known.serial = isWhole ? serial : Number.NaN;
     known.listedAt = now;
     saveListed(o.folder, known);
-    answer ??= toAnswer(known);
     return ok(answer);
+  }
+
+  /** Hosts that are not there any more are forgotten. */
+  function dropMissing(known: State, there: There): void {
+    for (const host of known.presences.keys()) {
+      if (there.presences.has(host)) continue;
+      known.presences.delete(host);
+      rmSync(fileOf(o.folder, host), { force: true });
+    }
+    for (const ref of known.claims.keys()) if (!there.claims.has(ref)) known.claims.delete(ref);
   }
 
   /** By commit. One that is not in the map went away while we looked. */
@@ -153,16 +153,11 @@ export function createReader(o: ReaderOptions): PresenceReader {
   /** @returns false when something that is there could not be taken. */
   function take(
     known: State,
-    there: { presences: ReadonlyMap<string, string>; claims: ReadonlyMap<string, string> },
+    there: There,
     found: ReadonlyMap<string, SignedPresence | null>,
     now: number,
   ): boolean {
     let isWhole = true;
-    for (const host of known.presences.keys()) {
-      if (there.presences.has(host)) continue;
-      known.presences.delete(host);
-      rmSync(fileOf(o.folder, host), { force: true });
-    }
     for (const [host, token] of there.presences) {
       if (known.presences.get(host)?.token === token) continue;
       const signed = found.get(token);
@@ -174,7 +169,6 @@ export function createReader(o: ReaderOptions): PresenceReader {
       known.presences.set(host, kept);
       writeFileAtomic(fileOf(o.folder, host), `${JSON.stringify(kept)}\n`, { durable: false });
     }
-    for (const ref of known.claims.keys()) if (!there.claims.has(ref)) known.claims.delete(ref);
     for (const [ref, commit] of there.claims) {
       if (known.claims.get(ref)?.commit === commit) continue;
       const machine = machineOf(found.get(commit) ?? null);
@@ -184,6 +178,45 @@ export function createReader(o: ReaderOptions): PresenceReader {
   }
 
   return { hasNews, read };
+}
+
+/** Refs by what they are for. */
+interface There {
+  readonly presences: ReadonlyMap<string, string>;
+  readonly claims: ReadonlyMap<string, string>;
+  readonly roster: string | null;
+}
+
+function sortRefs(refs: readonly MovedRef[]): There {
+  const presences = new Map<string, string>();
+  const claims = new Map<string, string>();
+  let roster: string | null = null;
+  for (const { name, id } of refs) {
+    const host = hostOfPresence(name);
+    if (host !== null) presences.set(host, id);
+    else if (name === ROSTER) roster = id;
+    else if (claims.size < CLAIMS_MAX && hostOfClaim(name) !== null) claims.set(name, id);
+  }
+  return { presences, claims, roster };
+}
+
+/** The answer with those that moved in their places; null when they have none there. */
+function replaced(
+  answer: readonly StoredPresence[],
+  state: State,
+  moved: ReadonlyMap<string, string>,
+): StoredPresence[] | null {
+  const next = answer.slice();
+  let left = moved.size;
+  for (let n = 0; n < next.length && left > 0; n += 1) {
+    const before = next[n]!;
+    if (!moved.has(before.host)) continue;
+    const kept = state.presences.get(before.host);
+    if (kept?.signed == null) return null;
+    next[n] = { ...before, ...kept.signed, token: kept.token, seen: kept.seen };
+    left -= 1;
+  }
+  return left === 0 ? next : null;
 }
 
 const ROSTER_ONLY: readonly string[] = [ROSTER];
@@ -206,7 +239,13 @@ function toAnswer(state: State): StoredPresence[] {
 
 /** @param folder Made when it is not there. */
 function loadState(folder: string): State {
-  const state: State = { presences: new Map(), claims: new Map(), listedAt: null, roster: null };
+  const state: State = {
+    presences: new Map(),
+    claims: new Map(),
+    listedAt: null,
+    roster: null,
+    serial: Number.NaN,
+  };
   const cache = cacheOf(folder);
   mkdirSync(cache, { recursive: true, mode: 0o755 });
   sweepTemporaries(cache);
