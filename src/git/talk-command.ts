@@ -101,8 +101,8 @@ export function createCommandLine(url: RemoteUrl, o: TalkOptions): Line {
   }
 
   function noGreeting(result: ExecResult, greeting: RefReader, context: { doing: string; remote: string }) {
-    if (result.exitCode !== 0) return troubleFromGit(result, context);
     if (greeting.error !== null) return wrong('not-found', `the message "${greeting.error}"`);
+    if (result.exitCode !== 0) return troubleFromGit(result, context);
     return greeting.broken !== null
       ? wrong('not-git', `"${greeting.broken}"`)
       : wrong('empty-answer', 'an empty or incomplete one');

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { startGitDaemon } from '../../tests/support/git-daemon.ts';
 import { needsProgram } from '../../tests/support/needs.ts';
 import { startNginx } from '../../tests/support/nginx.ts';
 import { startSshd } from '../../tests/support/sshd.ts';
@@ -221,3 +222,22 @@ for (const acceptProtocol of [true, false]) {
     await reader.close();
   });
 }
+
+test('over git://, and one that is down or lets nobody push has a name', async () => {
+  using repository = await createStatusRepository();
+  await using server = await startGitDaemon({ folder: repository.folder, mayPush: true });
+  await using closed = await startGitDaemon({ folder: repository.folder });
+  const machine = createMachine('web-1');
+  const open = (url: string, name: string) => createGitStore(url, storeOptions(repository.state(name)));
+  const store = open(server.url(repository.path), 'web-1');
+  value(await store.publish(machine.outgoing([machine.transition('one')])));
+  value(await store.publish(machine.outgoing([machine.transition('two')])));
+  const reader = open(closed.url(repository.path), 'reader');
+  expect(value(await reader.read())).toHaveLength(1);
+  expect(value(await reader.history('web-1', 5)).map(({ subject }) => subject)).toEqual(['two', 'one']);
+  const refused = await reader.publish(machine.outgoing());
+  // It closes without reading what was sent, and its last words may be lost by that.
+  expect(['not-found', 'unreachable']).toContain(refused.ok || refused.trouble.code);
+  await closed.stop();
+  expect(await reader.read()).toMatchObject({ ok: false, trouble: { code: 'unreachable' } });
+});

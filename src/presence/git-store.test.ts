@@ -8,6 +8,7 @@ import {
   noAccess,
   storeOptions,
 } from '../../tests/support/status-repository.ts';
+import { until } from '../../tests/support/until.ts';
 import type { Result } from '../model/trouble.ts';
 import { createGitStore } from './git-store.ts';
 
@@ -75,10 +76,13 @@ needsProgram('nginx', 'fcgiwrap')(
       storeOptions(repository.state('web-1'), { access }),
     );
     expect(value(await store.publish(web.outgoing([web.transition('shop ok')]))).kind).toBe('published');
+    // Its greeting, a list, the push, a list, the roster. The log is written behind the answer.
+    await until(() => server.requests().length === 5, { what: 'five requests in the log' });
     server.forget();
     expect(value(await store.publish(web.outgoing([web.transition('shop ok again')]))).kind).toBe(
       'published',
     );
+    await until(() => server.requests().length >= 3, { what: 'three requests in the log' });
     expect(server.requests().map(({ method, uri }) => `${method} ${uri}`)).toEqual([
       'POST /status.git/git-receive-pack',
       'POST /status.git/git-upload-pack',

@@ -11,8 +11,11 @@ export interface GitDaemon extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Serves every bare repository below the folder, read only. */
-export async function startGitDaemon(options: { readonly folder: string }): Promise<GitDaemon> {
+/** Serves every bare repository below the folder, read only unless `mayPush`. */
+export async function startGitDaemon(options: {
+  readonly folder: string;
+  readonly mayPush?: boolean;
+}): Promise<GitDaemon> {
   const port = await freePort();
   const program = join(await git(['--exec-path']), 'git-daemon');
   let server: Child | null = null;
@@ -25,6 +28,7 @@ export async function startGitDaemon(options: { readonly folder: string }): Prom
         `--port=${port}`,
         `--base-path=${options.folder}`,
         '--export-all',
+        ...(options.mayPush ? ['--enable=receive-pack'] : []),
         '--reuseaddr',
         '--verbose',
         options.folder,
