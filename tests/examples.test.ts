@@ -15,6 +15,7 @@ test('there is an example for every typical kind of work', () => {
     'backup',
     'convention',
     'fetch-repo',
+    'load-balancer',
     'log-offload',
     'migrations',
     'packages',

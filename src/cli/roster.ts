@@ -1,4 +1,7 @@
-/** `pullyu roster`: the hosts that a script may rely on, verified and not silent. On a host the agent's own list answers, when it is fresh. */
+/**
+ * `pullyu roster`: the hosts that a script may rely on, verified and not silent. On a host the agent's own list answers, when it is fresh;
+ * in an action always, because that is the list that the agent decided by.
+ */
 import { readIdentity } from '../agent/identity.ts';
 import { readRosterFile } from '../agent/roster-file.ts';
 import { lockFile } from '../agent/session.ts';
@@ -8,6 +11,8 @@ import { rosterOf } from '../fleet/roster.ts';
 import { formatMember, parseTemplate } from '../fleet/roster-template.ts';
 import { matchesSelector } from '../model/labels.ts';
 import type { RosterMember } from '../model/presence.ts';
+import { parseRoster } from '../model/roster.ts';
+import { readFileOrNull } from '../system/files.ts';
 import { readLockHolder } from '../system/lock.ts';
 import { isAlive } from '../system/processes.ts';
 import type { CommandContext } from './context.ts';
@@ -44,6 +49,7 @@ async function readMembers(options: RosterOptions, context: CommandContext): Pro
 
 /** What the agent keeps for scripts, as long as one is alive that keeps it. Asks nobody. */
 function readKept({ paths, clock, env }: CommandContext): RosterMember[] | null {
+  if (env.PULLYU_ROSTER) return parseRoster(readFileOrNull(env.PULLYU_ROSTER) ?? '');
   if (env.PULLYU_STATUS || readIdentity(paths.state) === null) return null;
   const holder = readLockHolder(lockFile(paths));
   const isKept =
