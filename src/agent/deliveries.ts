@@ -3,7 +3,7 @@ import type { StatusConfig } from '../model/host.ts';
 import type { LastingTrouble } from '../model/trouble.ts';
 import { readDelivery, readOwn, type StoreKey, waitingAfter } from '../presence/outbox.ts';
 import type { Paths } from '../system/paths.ts';
-import { statusFolder } from './teller.ts';
+import { statusFolder } from './status-folder.ts';
 
 export interface DeliveryState {
   readonly store: StoreKey;

@@ -5,21 +5,15 @@
 import { PullyuError } from '../errors.ts';
 import type { PresenceTrigger } from '../model/action.ts';
 import type { AgentEvent } from '../model/event.ts';
-import type { StatusConfig } from '../model/host.ts';
 import type { Plan, RosterView } from '../model/plan.ts';
 import type { RosterMember } from '../model/presence.ts';
 import { memberOfHost, withSelf } from '../model/roster.ts';
-import { openStores } from '../presence/open-stores.ts';
 import { readAddresses } from '../presence/own-facts.ts';
-import { createFleetReader } from '../presence/read-fleet.ts';
 import { delay } from '../system/clock.ts';
 import type { AgentContext, RosterSource } from './context.ts';
-import { createExpectedHosts } from './expected-hosts.ts';
+import type { FleetParts } from './fleet-parts.ts';
 import type { Looker, LookReport } from './look.ts';
-import { createMachineFacts, type Machine } from './machine-facts.ts';
 import { readRosterFile, writeRosterFile } from './roster-file.ts';
-import { createRosterKeeper, type RosterKeeper } from './roster-keeper.ts';
-import { createTeller, statusFolder, type Teller } from './teller.ts';
 
 export interface FleetLink extends RosterSource {
   /** After each look. */
@@ -50,82 +44,54 @@ const TELLING: ReadonlySet<AgentEvent['type']> = new Set([
 
 const REFRESH_MAX_MS = 5_000;
 
-interface Opened {
-  readonly config: StatusConfig;
-  readonly teller: Teller;
-  readonly keeper: RosterKeeper;
-  readonly machine: Machine;
-}
+type Parts = typeof import('./fleet-parts.ts');
 
 export function createFleetLink(context: AgentContext, looker: () => Looker): FleetLink {
-  const { paths, clock, emit, env, sshFolder } = context;
+  const { paths, clock, emit } = context;
   let plan: Plan | null = null;
-  let opened: Opened | null = null;
+  let parts: Parts | null = null;
+  let loading: Promise<void> | null = null;
+  let opened: FleetParts | null = null;
   let onChange: (() => void) | null = null;
   let failed: string | null = null;
 
-  const open = (config: StatusConfig): Opened => {
-    const folder = statusFolder(paths);
-    const { limits } = looker().view().config;
-    const stores = () => openStores(config, { folder, env, sshFolder, limits, clock });
-    const machine = createMachineFacts(context, () => looker().view().config.status?.facts ?? null);
-    const keeper = createRosterKeeper({
-      reader: createFleetReader(
-        stores().map(({ store }) => store),
-        { folder, clock },
-      ),
-      clock,
-      stateFolder: paths.state,
-      self,
-      expected: createExpectedHosts(context, () => looker().view().config.repos),
-      intervalMs: () => looker().view().config.intervalMs,
-      heartbeatMs: () => config.heartbeatMs,
-    });
-    const teller = createTeller({
-      paths,
-      clock,
-      emit,
-      targets: stores(),
-      machine: machine.read,
-      fleetSize: keeper.size,
-      knowledge: () => ({
-        view: looker().view(),
-        journal: context.journal,
-        plan,
-        repos: looker().repoStates(),
-        openRun: looker().openRun()?.intent ?? null,
-        bootId: context.bootId,
-      }),
-    });
-    return { config, teller, keeper, machine };
-  };
-
-  const begin = (link: Opened) => {
+  const begin = (link: FleetParts) => {
     if (onChange === null) return;
     link.teller.start();
     link.keeper.start(onChange);
   };
 
-  /** null without `status`. */
-  const current = (): Opened | null => {
+  /** Most hosts need none of it, and one with `status` only after its first look. */
+  const load = (): Promise<void> => {
+    loading ??= import('./fleet-parts.ts').then((loaded) => {
+      parts = loaded;
+    });
+    return loading;
+  };
+
+  /** null without `status`, and for the moment in which what is needed is loaded. */
+  const current = (): FleetParts | null => {
     const config = looker().view().config.status;
     // The same object until host.yaml changes.
     if (config === (opened?.config ?? null)) return opened;
-    if (opened !== null) void closeOf(opened);
-    opened = config === null ? null : open(config);
+    if (config !== null && parts === null) {
+      // The next look, or what happens until then, finds it.
+      void load().then(current);
+      return null;
+    }
+    if (opened !== null) void opened.close();
+    opened =
+      config === null || parts === null
+        ? null
+        : parts.openFleetParts(config, { context, looker, self, plan: () => plan });
     if (opened !== null) begin(opened);
     return opened;
   };
 
-  /** This host, as it knows itself at this moment. */
-  const self = (): RosterMember => {
-    const own = opened?.teller.own()?.content;
-    const member = { ...memberOfHost(looker().view().host, clock.now()), addresses: readAddresses() };
-    return own === undefined ? member : { ...member, state: own.state, facts: own.facts };
-  };
+  const self = () => memberOfSelf(opened, looker(), clock.now());
 
   /** A full disk is a trouble of its own. */
-  const guarded = (what: (link: Opened) => void) => {
+  const guarded = (what: (link: FleetParts) => void) => {
     try {
       const link = current();
       if (link !== null) what(link);
@@ -158,6 +124,7 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
       if (TELLING.has(event.type)) guarded(({ teller }) => teller.note());
     },
     async refresh() {
+      if (looker().view().config.status !== null) await load();
       const link = current();
       if (link === null) return;
       const over = new AbortController();
@@ -181,12 +148,15 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
       await opened?.teller.flush(signal);
     },
     async close() {
-      if (opened !== null) await closeOf(opened);
+      await opened?.close();
       opened = null;
     },
   };
 }
 
-async function closeOf({ teller, keeper }: Opened): Promise<void> {
-  await Promise.all([teller.close(), keeper.close()]);
+/** This host, as it knows itself at this moment. */
+function memberOfSelf(parts: FleetParts | null, looker: Looker, now: number): RosterMember {
+  const own = parts?.teller.own()?.content;
+  const member = { ...memberOfHost(looker.view().host, now), addresses: readAddresses() };
+  return own === undefined ? member : { ...member, state: own.state, facts: own.facts };
 }

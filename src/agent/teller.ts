@@ -23,6 +23,7 @@ import type { Clock } from '../system/clock.ts';
 import type { Paths } from '../system/paths.ts';
 import { createDeliveryLoop, type StoreTarget } from './delivery-loop.ts';
 import { composePresence, endedSince, type MachineFacts, type OwnKnowledge } from './own-presence.ts';
+import { statusFolder } from './status-folder.ts';
 
 export interface TellerOptions {
   readonly paths: Paths;
@@ -55,10 +56,6 @@ const LOG_MAX_BYTES = 64 * 1024;
 /** For each host that is known, and at most: the window over which pushes are spread. */
 const SPREAD_PER_HOST_MS = 5;
 const SPREAD_MAX_MS = 30_000;
-
-export function statusFolder(paths: Pick<Paths, 'state'>): string {
-  return join(paths.state, 'status');
-}
 
 export function createTeller(o: TellerOptions): Teller {
   const folder = statusFolder(o.paths);

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { readValidView } from '../agent/host-view.ts';
 import { readIdentity } from '../agent/identity.ts';
-import { statusFolder } from '../agent/teller.ts';
+import { statusFolder } from '../agent/status-folder.ts';
 import { parseDuration } from '../config/duration.ts';
 import { defaultLimits } from '../config/limits.ts';
 import { whatIsWrongWithNats, whatIsWrongWithRemote } from '../config/remote.ts';

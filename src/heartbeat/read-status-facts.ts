@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readDeliveries } from '../agent/deliveries.ts';
-import { statusFolder } from '../agent/teller.ts';
+import { statusFolder } from '../agent/status-folder.ts';
 import { decideSshFolder } from '../git/ssh.ts';
 import type { HostConfig } from '../model/host.ts';
 import { openStores } from '../presence/open-stores.ts';
