@@ -16,6 +16,8 @@ export interface NginxOptions {
   /** Refuse whoever has no certificate of our authority (400, nginx's own answer). Needs `tls`. */
   readonly clientCertificate?: boolean;
   readonly basicAuth?: Credentials;
+  /** At the same time; default 512. */
+  readonly connections?: number;
 }
 
 /** `good` names localhost and 127.0.0.1; `unknown-authority` is good, but signed by somebody that no client trusts. */
@@ -109,6 +111,7 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
         port,
         backend,
         folder: options.folder,
+        connections: options.connections ?? 512,
         pair: tls ? certificates[tls] : null,
         ca: options.clientCertificate ? authority.cert : null,
       }),
@@ -194,6 +197,7 @@ interface Configuration extends Wanted {
   readonly port: number;
   readonly backend: string;
   readonly folder: string;
+  readonly connections: number;
   readonly pair: KeyPair | null;
   readonly ca: string | null;
 }
@@ -217,7 +221,7 @@ worker_shutdown_timeout 1s;
 pid ${c.at('nginx.pid')};
 ${process.getuid?.() === 0 ? 'user root;' : ''}
 error_log ${c.at('error.log')};
-events { worker_connections 512; }
+events { worker_connections ${c.connections}; }
 http {
   ${scratch.join('\n  ')}
   log_format json escape=json '{${logged.join(',')},"status":$status,"connection":$connection,"bytes":$bytes_sent}';
