@@ -125,7 +125,7 @@ export async function runBootstrap(
   const events: AgentEvent[] = [];
   const exitCode = await runWithLock(
     { ...context, emit: options.json ? (event) => void events.push(event) : printEvents(out) },
-    (who) => out.notice(`${who} makes the first look already; waiting for it`),
+    (who) => out.notice(`${who} looks already; waiting for its look`),
   );
   const idle = exitCode === EXIT.ok ? await describeIdle(name, view, context) : null;
   if (idle !== null) notes.push(idle);

@@ -24,7 +24,7 @@ export async function runHistory(
 ): Promise<ExitCode> {
   const { paths, out } = context;
   const all = readJournal(join(paths.state, 'journal.log')).runs();
-  const named = action === undefined ? null : findAction(action, actionsOfRuns(all));
+  const named = action === undefined ? null : findAction(action, actionsOfRuns(all), { expected: RAN });
   const runs = all
     .filter(({ intent }) => named === null || (intent.action === named.name && intent.repo === named.repo))
     .filter(({ result }) => options.failed !== true || (result !== null && result.outcome !== 'ok'))
@@ -37,6 +37,9 @@ export async function runHistory(
   for (const line of formatTable(runs.map((run) => historyRow(run, out)))) out.line(line);
   return EXIT.ok;
 }
+
+/** What `actionsOfRuns` are. */
+export const RAN = 'an action that ran on this host';
 
 /** Those that ever ran here, each once. */
 export function actionsOfRuns(runs: readonly Run[]): NamedAction[] {

@@ -9,7 +9,7 @@ import type { Run } from '../model/run.ts';
 import { delay } from '../system/clock.ts';
 import type { CommandContext } from './context.ts';
 import { findAction } from './find-action.ts';
-import { actionsOfRuns } from './history.ts';
+import { actionsOfRuns, RAN } from './history.ts';
 import { copier } from './output-copier.ts';
 import { formatRunJson } from './run-json.ts';
 
@@ -86,6 +86,6 @@ function isOpen(journal: JournalView, run: Run): boolean {
 function findRun(text: string, runs: readonly Run[]): Run {
   const byId = runs.find((run) => run.intent.id === text);
   if (byId) return byId;
-  const { repo, name } = findAction(text, actionsOfRuns(runs));
+  const { repo, name } = findAction(text, actionsOfRuns(runs), { expected: RAN });
   return runs.find(({ intent }) => intent.repo === repo && intent.action === name)!;
 }

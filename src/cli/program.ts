@@ -33,7 +33,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addRepositoryCommands(program, run);
   addControlCommands(program, run);
   addFleetCommands(program, run);
-  for (const command of program.commands) command.exitOverride();
+  for (const command of program.commands) finish(command, `pullyu ${command.name()}`);
 
   try {
     await program.parseAsync(argv, { from: 'user' });
@@ -42,6 +42,12 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
     throw error;
   }
   return exitCode;
+}
+
+/** A wrong word is answered with the help of its own command. */
+function finish(command: Program, words: string): void {
+  command.exitOverride().showHelpAfterError(`hint: ${words} --help`);
+  for (const inner of command.commands) finish(inner, `${words} ${inner.name()}`);
 }
 
 /** The one option that stands before the command is often written after it. */

@@ -15,7 +15,7 @@ import type { Step } from '../model/plan.ts';
 import { printable } from '../model/printable.ts';
 import type { LastingTrouble } from '../model/trouble.ts';
 import { version } from '../model/version.ts';
-import { formatDuration } from '../plan/sentence.ts';
+import { formatDuration, formatTime } from '../plan/sentence.ts';
 import { formatTracking } from '../plan/target.ts';
 import { resolveTracking } from '../plan/tracking.ts';
 import type { CommandContext } from './context.ts';
@@ -252,13 +252,15 @@ function formatStatus(status: StatusJson, out: Terminal, now: number, all: boole
     lines.push('  hint: pullyu install sets up the heartbeat; pullyu doctor says what is wrong with it');
   if (host.trouble !== null) lines.push(`${out.red('host.yaml')}: ${printable(host.trouble, 400)}`);
   if (status.pause !== null)
-    lines.push(`${out.yellow('paused')} until ${status.pause.until}: ${printable(status.pause.reason)}`);
+    lines.push(
+      `${out.yellow('paused')} until ${formatTime(Date.parse(status.pause.until))}: ${printable(status.pause.reason)}`,
+    );
   for (const repo of status.repos) lines.push('', ...formatRepo(repo, out, ago));
   if (status.published.length > 0) lines.push('');
   for (const one of status.published) lines.push(...formatPublished(one, out, ago));
-  const shown = all
-    ? status.actions
-    : status.actions.filter((action) => action.state !== 'not-selected').slice(0, 40);
+  // What needs somebody stands first, and is never among those that are left out.
+  const sorted = [...status.actions.filter(isFailing), ...status.actions.filter((one) => !isFailing(one))];
+  const shown = all ? sorted : sorted.filter((action) => action.state !== 'not-selected').slice(0, 40);
   if (shown.length > 0) lines.push('');
   lines.push(
     ...formatTable(
@@ -277,12 +279,16 @@ function formatStatus(status: StatusJson, out: Terminal, now: number, all: boole
 
 /** `1 action fails, 2 repos have trouble`; empty when all is well. The first line must not read better than the rest. */
 function describeWrong({ actions, repos }: StatusJson): string {
-  const failing = actions.filter((action) => action.state === 'failed' || action.state === 'parked').length;
+  const failing = actions.filter(isFailing).length;
   const troubled = repos.filter((repo) => repo.trouble !== null).length;
   return [
     ...(failing === 0 ? [] : [failing === 1 ? '1 action fails' : `${failing} actions fail`]),
     ...(troubled === 0 ? [] : [troubled === 1 ? '1 repo has trouble' : `${troubled} repos have trouble`]),
   ].join(', ');
+}
+
+function isFailing({ state }: ActionJson): boolean {
+  return state === 'failed' || state === 'parked';
 }
 
 function formatRepo(repo: RepoJson, out: Terminal, ago: (time: string | null) => string): string[] {

@@ -5,6 +5,7 @@ import { actionKey } from '../model/action.ts';
 import { explainAction } from '../plan/explain.ts';
 import type { CommandContext } from './context.ts';
 import { findAction } from './find-action.ts';
+import { actionsOfRuns } from './history.ts';
 
 export async function runWhy(
   text: string,
@@ -16,7 +17,9 @@ export async function runWhy(
   const gone = plan.steps
     .filter((step) => step.definition === null)
     .map((step) => ({ repo: step.repo, name: step.action }));
-  const { repo, name } = findAction(text, [...actions, ...gone]);
+  const { repo, name } = findAction(text, [...actions, ...gone], {
+    ran: actionsOfRuns(picture.journal.runs()),
+  });
   const steps = plan.steps.filter((step) => step.repo === repo && step.action === name);
   const lines = explainAction(
     steps,

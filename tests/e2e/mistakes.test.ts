@@ -42,6 +42,7 @@ test.each([
     /expected a URL that the new machine can reach/,
   ],
   ['a command that is misspelt', ['bootsrap', '/'], 2, /Did you mean bootstrap\?/],
+  ['an option that a command has not', ['try', 'push', '--now'], 2, /\nhint: pullyu try push --help\n$/],
 ] as const)('%s is told', async (_, args, code, says) => {
   using folder = tempFolder('mistake');
   const root = join(folder.path, 'host');
@@ -123,4 +124,35 @@ test('a pause that holds work back is told by look and by plan, not passed over 
   expect(look.stdout).toMatch(held);
   expect(look.stdout).toMatch(/looked: paused/);
   expect((await host.run(['plan'])).stdout).toMatch(held);
+});
+
+test('of many actions those that fail are shown first, and none of them is left out', async () => {
+  using remote = await createRemote();
+  await using host = createHost({ repos: { it: remote.bare } });
+  const names = Array.from({ length: 45 }, (_, n) => `a${n}`);
+  const lines = names.map((name) => `  ${name}: {run: ["true"], paths: [${name}]}\n`);
+  const broken = '  broken: {run: ["false"], paths: [broken]}\n';
+  await remote.publish({ files: { 'pullyu.yaml': `actions:\n${lines.join('')}${broken}` } });
+  await host.look();
+  const status = await host.run(['status']);
+  expect(status.stdout).toContain('1 action fails');
+  expect(status.stdout.split('\n').find((line) => line.includes(' it/'))).toMatch(/^failed +it\/broken /);
+  expect(status.stdout).toContain('6 more: pullyu status --all');
+});
+
+test('an action that is gone, one that never ran and a typing error are told apart', async () => {
+  using remote = await createRemote();
+  await using host = createHost({ repos: { it: remote.bare } });
+  const nightly = 'nightly: {run: ["true"], on: [{schedule: "17 3 * * *"}]}';
+  const shop = 'shop: {run: ["true"], paths: [shop]}';
+  await remote.publish({ files: { 'pullyu.yaml': `actions: {${shop}, ${nightly}}\n`, 'shop/a': '' } });
+  await host.look();
+  expect((await host.run(['logs', 'nightly'])).stderr).toContain('expected an action that ran on this host');
+  expect((await host.run(['why', 'shpo'])).stderr).toContain('did you mean shop?');
+  await remote.publish({ files: { 'pullyu.yaml': `actions: {${nightly}}\n` } });
+  await host.look();
+  expect((await host.run(['why', 'shop'])).stderr).toMatch(
+    /does not have any more\nhint: .*pullyu history shop/,
+  );
+  expect((await host.run(['history', 'shop'])).stdout).toContain('it/shop');
 });
