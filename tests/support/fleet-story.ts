@@ -23,7 +23,8 @@ export interface StoryOptions {
 
 export async function tellFleetStory(o: StoryOptions): Promise<void> {
   const begun = performance.now();
-  const say = (text: string) => o.say(`${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${text}`);
+  const say = (text: string) =>
+    o.say(`${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${text}`);
   await using fleet = await startAgentFleet(o);
   const { agents } = fleet;
   await untilTold(fleet, o);
@@ -97,9 +98,10 @@ async function compareWitnesses(fleet: AgentFleet, agent: FleetAgent): Promise<v
   const told = await fleet.told(agent.name);
   expect(runsOf(told), agent.name).toEqual(agent.journal());
   expect(agent.witnessed(), agent.name).toEqual(agent.journal());
-  expect(told.filter((line) => !line.startsWith('shop ok at ')), agent.name).toEqual([
-    expect.stringMatching(/^here, with pullyu /),
-  ]);
+  expect(
+    told.filter((line) => !line.startsWith('shop ok at ')),
+    agent.name,
+  ).toEqual([expect.stringMatching(/^here, with pullyu /)]);
 }
 
 /** As a reader sees it who comes anew: everybody is there, believed, well, and at the last commit. */
