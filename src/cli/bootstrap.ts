@@ -22,6 +22,7 @@ import { readGitVersion } from '../git/version.ts';
 import { installHeartbeat } from '../heartbeat/install-heartbeat.ts';
 import type { AgentEvent } from '../model/event.ts';
 import type { HostConfig } from '../model/host.ts';
+import type { HostId } from '../model/ids.ts';
 import { formatLabels } from '../model/labels.ts';
 import { printable } from '../model/printable.ts';
 import type { RepoConfig } from '../model/repo.ts';
@@ -92,13 +93,7 @@ export async function runBootstrap(
   const config = parseHostConfig(text, paths.hostFile, { hostName: hostname(), configFolder: paths.config });
   await checkRemote(config, name, context);
 
-  const id = ensureIdentity(paths.state);
-  try {
-    makeFolder(paths.config);
-    if (text !== before) writeFileAtomic(paths.hostFile, text);
-  } catch (error) {
-    throw namedWriteError(error, dirname(paths.hostFile)) ?? error;
-  }
+  const id = writeHost(text === before ? null : text, context);
   const view = await readHostView(paths, id, null);
   const { nodeinfo } = view.config;
   const say = options.json ? () => {} : out.line;
@@ -131,7 +126,10 @@ export async function runBootstrap(
   if (idle !== null) notes.push(idle);
   if (exitCode === EXIT.ok)
     say(`${out.green('well')}: ${idle ?? 'all work is done; `pullyu status` shows it'}`);
-  else say('not all is well yet; the heartbeat goes on trying, `pullyu status` shows what is missing');
+  else {
+    const who = report.kind === 'none' ? 'the next look' : 'the heartbeat';
+    say(`not all is well yet; ${who} goes on trying, \`pullyu status\` shows what is missing`);
+  }
   if (options.json) {
     const { host } = view;
     out.json({
@@ -146,6 +144,23 @@ export async function runBootstrap(
     });
   }
   return exitCode;
+}
+
+/** @param text null: host.yaml is as it should be. @throws PullyuError that says that nothing is in force. */
+function writeHost(text: string | null, { paths }: CommandContext): HostId {
+  try {
+    const id = ensureIdentity(paths.state);
+    makeFolder(paths.config);
+    if (text !== null) writeFileAtomic(paths.hostFile, text);
+    return id;
+  } catch (error) {
+    const named = error instanceof PullyuError ? error : namedWriteError(error, dirname(paths.hostFile));
+    if (named?.code !== 'disk-full') throw named ?? error;
+    throw new PullyuError(named.code, named.message, {
+      hint: 'free some space and call bootstrap again; no configuration was written',
+      cause: error,
+    });
+  }
 }
 
 /** A label with a typing error looks just like a host for which there is nothing to do. null: it has something to do. */

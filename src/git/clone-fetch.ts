@@ -4,6 +4,7 @@
  */
 import { existsSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { formatBytes } from '../model/bytes.ts';
 import type { EventSink } from '../model/event.ts';
 import type { Limits } from '../model/host.ts';
 import { type CommitId, isCommitId } from '../model/ids.ts';
@@ -180,9 +181,13 @@ export function createFetcher(o: FetcherOptions): Fetcher {
     const free = freeBytes(base);
     if (free < o.limits.freeSpaceMinBytes) {
       return fail(
-        trouble('disk-full', `expected ${o.limits.freeSpaceMinBytes} free bytes for a fetch, found ${free}`, {
-          hint: 'free some space; the next look goes on by itself',
-        }),
+        trouble(
+          'disk-full',
+          `expected ${formatBytes(o.limits.freeSpaceMinBytes)} of free space for a fetch, found ${formatBytes(free)}`,
+          {
+            hint: 'free some space; the next look goes on by itself',
+          },
+        ),
       );
     }
     if (!existsSync(dir)) return cloneAnew(answer, signal);

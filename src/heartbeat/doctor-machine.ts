@@ -1,5 +1,6 @@
 /** The machine: programs, folders, clock, space. */
-import { bad, type Finding, formatBytes, formatTime, good } from './finding.ts';
+import { formatBytes } from '../model/bytes.ts';
+import { bad, type Finding, formatTime, good } from './finding.ts';
 
 export interface FolderFacts {
   readonly path: string;

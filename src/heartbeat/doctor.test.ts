@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { formatBytes } from '../model/bytes.ts';
 import { commitId } from '../model/ids.ts';
 import { fail, ok, trouble } from '../model/trouble.ts';
 import { type DoctorFacts, runDoctorChecks, worstOf } from './doctor.ts';
@@ -7,7 +8,7 @@ import type { HostFacts } from './doctor-host.ts';
 import type { MachineFacts } from './doctor-machine.ts';
 import type { RepoFacts } from './doctor-repos.ts';
 import type { StatusFacts } from './doctor-status.ts';
-import { formatAge, formatBytes } from './finding.ts';
+import { formatAge } from './finding.ts';
 
 const NOW = Date.UTC(2026, 4, 1, 12);
 const MINUTE = 60_000;

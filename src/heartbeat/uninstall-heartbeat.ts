@@ -40,7 +40,11 @@ export async function uninstallHeartbeat(
   const steps = await applySteps(planUninstall(places, machine).steps, toolsOf(context));
   if (hadCron) steps.push(...(await endCronsDaemon(paths.state)));
   if (!options.purge) return { kind: 'none', steps, notes: keptNotes(context, places) };
-  return { kind: 'none', steps: [...steps, ...purge(paths.state)], notes: [`${paths.hostFile} stays.`] };
+  return {
+    kind: 'none',
+    steps: [...steps, ...purge(paths.state)],
+    notes: existsSync(paths.hostFile) ? [`Kept: ${paths.hostFile}.`] : [],
+  };
 }
 
 function keptNotes({ paths }: HeartbeatContext, places: HeartbeatPlaces): string[] {
