@@ -31,7 +31,16 @@ const SELDOM = ['node:child_process', 'node:crypto', 'node:os', 'node:zlib'];
 const START = `(function(exports,load,module,__filename){
 const moduleUrl=load('node:url').pathToFileURL(__filename).href,loaded=new Map(),seldom=new Set(${JSON.stringify(SELDOM)}),
 later=name=>{let it;const get=()=>it??=load(name);return new Proxy({},{get:(_,key)=>get()[key],ownKeys:()=>Reflect.ownKeys(get())})},
-require=name=>{let found=loaded.get(name);if(found===undefined)loaded.set(name,found=seldom.has(name)?later(name):load(name));return found};`;
+beside=name=>name.startsWith('./')?load('node:path').join(__filename,'..',name):name,
+require=name=>{let found=loaded.get(name);if(found===undefined)loaded.set(name,found=seldom.has(name)?later(name):load(beside(name)));return found};`;
+
+/** The client of NATS is a file of its own: hosts without it neither read nor compile it. */
+const natsApart = {
+  name: 'nats-apart',
+  setup(made) {
+    made.onResolve({ filter: /\/nats-client\.ts$/ }, () => ({ path: './nats.cjs', external: true }));
+  },
+};
 
 const common = {
   absWorkingDir: root,
@@ -58,8 +67,15 @@ try {
     define: { PULLYU_VERSION: JSON.stringify(version), 'import.meta.url': 'moduleUrl' },
     banner: { js: START },
     footer: { js: '})' },
+    plugins: [natsApart],
   });
-  await build({ ...common, entryPoints: ['src/demo/git-server.ts'], format: 'esm' });
+  await build({
+    ...common,
+    entryPoints: { nats: 'src/presence/nats-client.ts' },
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+  });
+  await build({ ...common, entryPoints: ['src/demo/git-server.ts', 'src/demo/balancer.ts'], format: 'esm' });
   const main = join(next, 'main.cjs');
   const source = readFileSync(main, 'utf8');
   const id = createHash('sha256').update(source).digest('hex').slice(0, 16);

@@ -1,5 +1,5 @@
 /** The stores of a `status` setting. What speaks to them is loaded at the first use: a host without one never pays for it. */
-import type { Limits, StatusConfig } from '../model/host.ts';
+import type { Limits, NatsConfig, StatusConfig } from '../model/host.ts';
 import type { Clock } from '../system/clock.ts';
 import type { StoreKey } from './outbox.ts';
 import type { StatusStore } from './store.ts';
@@ -21,7 +21,8 @@ export interface OpenStore {
 
 /** One for the repositories of `status`, however many, and one for NATS. Each is written and judged by itself. */
 export function openStores(config: StatusConfig, o: OpenStoresOptions): OpenStore[] {
-  return config.shards.length === 0 ? [] : [{ key: 'git', store: openGitStore(config, o) }];
+  const git: OpenStore[] = config.shards.length === 0 ? [] : [{ key: 'git', store: openGitStore(config, o) }];
+  return config.nats === null ? git : [...git, { key: 'nats', store: openNatsStore(config.nats, config, o) }];
 }
 
 function openGitStore(config: StatusConfig, o: OpenStoresOptions): StatusStore {
@@ -29,14 +30,39 @@ function openGitStore(config: StatusConfig, o: OpenStoresOptions): StatusStore {
     const { createGitStore } = await import('./git-store.ts');
     return createGitStore(config.shards, { ...o, access: config.access });
   };
-  return lazyStore(config.shards.join(', '), load);
+  return lazyStore(config.shards.join(', '), load, false);
 }
 
-function lazyStore(name: string, load: () => Promise<StatusStore>): StatusStore {
+function openNatsStore(nats: NatsConfig, { heartbeatMs }: StatusConfig, o: OpenStoresOptions): StatusStore {
+  const load = async () => {
+    const { createNatsStore } = await import('./nats-store.ts');
+    return createNatsStore(nats, { ...o, heartbeatMs });
+  };
+  return lazyStore(nats.servers.join(', '), load, true);
+}
+
+function lazyStore(name: string, load: () => Promise<StatusStore>, canWatch: boolean): StatusStore {
   let loading: Promise<StatusStore> | null = null;
   const store = () => {
     loading ??= load();
     return loading;
+  };
+  const watch = (onNews: () => void) => {
+    let isClosed = false;
+    let watching: { close(): void } | null = null;
+    // What goes wrong here goes wrong at the next question too, which tells.
+    store().then(
+      (opened) => {
+        if (!isClosed) watching = opened.watch?.(onNews) ?? null;
+      },
+      () => {},
+    );
+    return {
+      close() {
+        isClosed = true;
+        watching?.close();
+      },
+    };
   };
   return {
     name,
@@ -44,7 +70,7 @@ function lazyStore(name: string, load: () => Promise<StatusStore>): StatusStore 
     hasNews: async (signal) => (await store()).hasNews(signal),
     read: async (signal) => (await store()).read(signal),
     history: async (host, limit, signal) => (await store()).history(host, limit, signal),
-    watch: null,
+    watch: canWatch ? watch : null,
     close: async () => (await loading)?.close(),
   };
 }

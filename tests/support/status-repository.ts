@@ -68,7 +68,10 @@ export function storeOptions(folder: string, more: Partial<GitStoreOptions> = {}
 }
 
 /** One machine, which counts what it says. */
-export function createMachine(host: string, o: { id?: string; bootId?: string; heartbeatMs?: number } = {}) {
+export function createMachine(
+  host: string,
+  o: { id?: string; bootId?: string; heartbeatMs?: number; addresses?: readonly string[] } = {},
+) {
   const id = (o.id ?? 'a'.repeat(26)) as HostId;
   const bootId = o.bootId ?? 'boot-1';
   let sequence = 0;
@@ -80,7 +83,7 @@ export function createMachine(host: string, o: { id?: string; bootId?: string; h
       host,
       id,
       labels: { part: 'app' },
-      addresses: ['192.0.2.1'],
+      addresses: o.addresses ?? ['192.0.2.1'],
       state: 'working',
       reason: null,
       repos: [],
