@@ -235,7 +235,7 @@ function formatStatus(status: StatusJson, out: Terminal, now: number, all: boole
   const { host, agent } = status;
   const ago = (time: string | null) => (time === null ? 'never' : `${formatAge(now - Date.parse(time))} ago`);
   const wrong = describeWrong(status);
-  const state = `${paintState(host.state, out)}${wrong === '' ? '' : `, ${out.red(wrong)}`}`;
+  const state = `${paintState(host.state, out)}${describeWork(status, now)}${wrong === '' ? '' : `, ${out.red(wrong)}`}`;
   const lines = [`${out.bold(host.name)} is ${state} (${formatLabels(host.labels)})`];
   const look = `last look ${ago(agent.lastLookAt)}`;
   const who = agent.pid === null ? 'no agent is running' : `agent ${agent.version} (process ${agent.pid})`;
@@ -275,6 +275,14 @@ function formatStatus(status: StatusJson, out: Terminal, now: number, all: boole
   const hidden = status.actions.length - shown.length;
   if (hidden > 0) lines.push(out.dim(`${hidden} more: pullyu status --all`));
   return lines;
+}
+
+/** ` with it/shop at 893129d for 40 s`; empty when nothing runs. */
+function describeWork({ host, actions }: StatusJson, now: number): string {
+  const running = actions.find(({ state }) => state === 'running');
+  if (host.state !== 'busy' || !running?.lastRun) return '';
+  const { commit, startedAt } = running.lastRun;
+  return ` with ${running.repo}/${running.name} at ${shortId(commit)} for ${formatAge(now - Date.parse(startedAt))}`;
 }
 
 /** `1 action fails, 2 repos have trouble`; empty when all is well. The first line must not read better than the rest. */

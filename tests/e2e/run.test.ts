@@ -210,6 +210,7 @@ test('it is busy while a look runs an action, and says what does', async () => {
     expect(ran.code).toBe(5);
     expect(ran.stderr).toMatch(/error: pullyu look \(process \d+\) is at work\nhint: .*pullyu status/);
   }
+  expect((await host.run(['status'])).stdout).toMatch(/ is busy with it\/say at [0-9a-f]{7} for \d+ s /);
   rmSync(stateOf(host, 'wait'));
   expect((await looking).code).toBe(0);
 });
