@@ -154,7 +154,7 @@ export async function runAccept(
   if (repo === null || !names.includes(repo)) {
     throw new PullyuError(
       'unknown-repo',
-      `expected --repo to be one of ${names.join(', ')}, found ${JSON.stringify(options.repo ?? 'none')}`,
+      `expected --repo to be one of ${names.join(', ')}, found ${options.repo === undefined ? 'none' : JSON.stringify(options.repo)}`,
     );
   }
   const { paths, clock, env } = context;
