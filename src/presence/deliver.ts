@@ -40,6 +40,7 @@ export async function deliverOnce(
       o.now(),
     );
   const { contender } = answer.value;
+  if (isAll) for (const name of own.formerly ?? []) await target.store.leave?.(name, o.signal);
   outbox.setDelivery(target.key, {
     version: 1,
     sequence: isAll ? own.sequence : transitions.at(-1)!.sequence,

@@ -138,6 +138,10 @@ export function writeLedger(folder: string, host: string, ledger: Ledger): void 
   writeFileAtomic(fileOf(folder, host), `${JSON.stringify(ledger)}\n`);
 }
 
+export function forgetLedger(folder: string, host: string): void {
+  rmSync(fileOf(folder, host), { force: true });
+}
+
 function fileOf(folder: string, host: string): string {
   return join(folder, `own-${host}.json`);
 }

@@ -232,3 +232,21 @@ test('a name that cannot be part of a branch is refused by name', async () => {
   const answer = await store.publish(createMachine('web..1').outgoing());
   expect(answer).toMatchObject({ ok: false, trouble: { code: 'config' } });
 });
+
+test('a name that a host had before is taken away, but not from another machine that has it by now', async () => {
+  using there = await createStatusRepository();
+  const store = createGitStore(there.bare, storeOptions(there.state('one')));
+  const refs = () => there.git('for-each-ref', '--format=%(refname:lstrip=2)');
+  const old = createMachine('web-old', { id: 'b'.repeat(26) });
+  value(await store.publish(old.outgoing([old.transition('here')])));
+  const roster = await there.git('rev-parse', 'roster');
+  await store.leave?.('web-never');
+  await store.leave?.('web-old');
+  expect((await refs()).split('\n')).toEqual(['hosts/web-old', 'roster']);
+  expect(await there.git('rev-parse', 'roster')).not.toBe(roster);
+
+  value(await store.publish(old.outgoing([old.transition('here again')])));
+  await there.git('update-ref', 'refs/heads/presence/web-old', await there.git('rev-parse', 'hosts/web-old'));
+  await store.leave?.('web-old');
+  expect(await refs()).toContain('presence/web-old');
+});

@@ -28,6 +28,7 @@ import {
   emptyLedger,
   type FoundRefs,
   finish,
+  forgetLedger,
   type Ledger,
   readLedger,
   watch,
@@ -45,6 +46,7 @@ export interface PublisherOptions {
 
 export interface Publisher {
   publish(out: Outgoing, signal?: AbortSignal): Promise<Result<PublishAnswer>>;
+  leave(name: string, signal?: AbortSignal): Promise<void>;
 }
 
 /** Rejections in a row before we give up until the next publish. */
@@ -203,6 +205,28 @@ export function createPublisher(o: PublisherOptions): Publisher {
     return ok({ kind: 'published', contender: await contenderOfClaims(out, ledger, view.value, signal) });
   }
 
+  /** Our presence under a name that is ours no more; the branch stays, as history. Not what another machine has there by now. */
+  async function leave(name: string, signal?: AbortSignal): Promise<void> {
+    const ledger = readLedger(folder, name);
+    if (ledger === null) return;
+    const view = await look(name, signal);
+    if (!view.ok) return;
+    const { presence: found, format } = view.value;
+    const isOurs = found === ledger.presence || ledger.begun.some((push) => push.presence === found);
+    if (found !== null && isOurs) {
+      const gone = await talk.push(
+        [{ ref: PRESENCE + name, old: found, new: null }],
+        new Map(),
+        format,
+        signal,
+      );
+      if (!gone.ok) return;
+      await moveRoster(name, view.value, signal);
+    }
+    // Where it may not be removed it is left as it is: readers call it silent.
+    forgetLedger(folder, name);
+  }
+
   /**
    * Everybody is to look. The roster was read after our presence had landed: whoever moves it before us does our work, because who sees
    * that move looks later than that. So a lost race is none; only a ref that is locked at this moment is tried again.
@@ -272,7 +296,7 @@ export function createPublisher(o: PublisherOptions): Publisher {
     return ok({ kind: 'conflict', contender: holder });
   }
 
-  return { publish };
+  return { publish, leave };
 }
 
 /** Another one moved it: the words for that hold "lock" too. */

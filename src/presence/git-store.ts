@@ -79,6 +79,7 @@ function createOneStore(remote: string, o: GitStoreOptions): StatusStore {
   return {
     name: remote,
     publish: (out, signal) => inTurn.publish(() => made().publisher.publish(out, signal)),
+    leave: (name, signal) => inTurn.publish(() => made().publisher.leave(name, signal)),
     hasNews: (signal) => inTurn.news(() => made().reader.hasNews(signal)),
     read: (signal) => inTurn.read(() => made().reader.read(signal)),
     history: (host, limit, signal) => inTurn.read(() => history(host, limit, signal)),

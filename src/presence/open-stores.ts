@@ -44,7 +44,11 @@ function openNatsStore(nats: NatsConfig, { heartbeatMs }: StatusConfig, o: OpenS
 function lazyStore(name: string, load: () => Promise<StatusStore>, canWatch: boolean): StatusStore {
   let loading: Promise<StatusStore> | null = null;
   const store = () => {
-    loading ??= load();
+    loading ??= load().catch((error: unknown) => {
+      // No descriptor left, say: the next question tries again.
+      loading = null;
+      throw error;
+    });
     return loading;
   };
   const watch = (onNews: () => void) => {
@@ -67,6 +71,7 @@ function lazyStore(name: string, load: () => Promise<StatusStore>, canWatch: boo
   return {
     name,
     publish: async (out, signal) => (await store()).publish(out, signal),
+    leave: async (host, signal) => (await store()).leave?.(host, signal),
     hasNews: async (signal) => (await store()).hasNews(signal),
     read: async (signal) => (await store()).read(signal),
     history: async (host, limit, signal) => (await store()).history(host, limit, signal),

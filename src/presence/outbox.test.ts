@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -31,7 +31,9 @@ function transition(sequence: number): Transition {
 /** Keeps what arrives; answers what it is told to. */
 function createReceiver(answer: () => Awaited<ReturnType<StatusStore['publish']>>) {
   const arrived: Outgoing[] = [];
+  const left: string[] = [];
   const store = {
+    leave: async (name: string) => void left.push(name),
     name: 'peer',
     async publish(out: Outgoing) {
       const given = answer();
@@ -45,7 +47,7 @@ function createReceiver(answer: () => Awaited<ReturnType<StatusStore['publish']>
       { key: 'git', store },
       { now: () => 77, signal: new AbortController().signal },
     );
-  return { arrived, deliver, store };
+  return { arrived, deliver, left, store };
 }
 
 const PUBLISHED: PublishAnswer = { kind: 'published', contender: null };
@@ -59,12 +61,39 @@ test('what was put in is there for another process, in order', () => {
   expect(waitingAfter(folder, 0)).toBe(2);
 });
 
-test('a look that died before its own presence was written writes the same transition again', () => {
-  openOutbox(folder, ['git']).put([], own(8));
-  const again = openOutbox(folder, ['git']);
-  again.put([transition(9)], own(9));
-  openOutbox(folder, ['git']).put([transition(9)], own(9));
-  expect(waitingAfter(folder, 0)).toBe(1);
+test('a look that died before its own presence was written is as if it had told nothing', async () => {
+  const box = openOutbox(folder, ['git']);
+  box.put([], own(8));
+  // It would have written own.json next.
+  writeFileSync(join(folder, 'outbox', '9.json'), JSON.stringify(transition(9)));
+  const { arrived, deliver } = createReceiver(() => ok(PUBLISHED));
+  await deliver();
+  expect(arrived[0]?.transitions).toEqual([]);
+  // The next look finds the same happenings, some seconds later.
+  openOutbox(folder, ['git']).put([transition(12)], own(12));
+  await deliver();
+  expect(arrived.map((out) => out.transitions.map((one) => one.sequence))).toEqual([[], [12]]);
+  expect(readdirSync(join(folder, 'outbox'))).toEqual([]);
+});
+
+test('a disk that is full when the own presence is written leaves things as they were', () => {
+  const box = openOutbox(folder, ['git']);
+  box.put([], own(8));
+  rmSync(join(folder, 'own.json'));
+  mkdirSync(join(folder, 'own.json', 'in the way'), { recursive: true });
+  expect(() => box.put([transition(9)], own(9))).toThrow();
+  expect(box.own()?.sequence).toBe(8);
+  expect(box.waiting()).toEqual([]);
+  rmSync(join(folder, 'own.json'), { recursive: true });
+  box.put([transition(10)], own(10));
+  expect(box.waiting().map((one) => one.sequence)).toEqual([10]);
+});
+
+test('a host that has another name leaves the old one when all has arrived', async () => {
+  openOutbox(folder, ['git']).put([transition(1)], { ...own(1), formerly: ['web-0'] });
+  const { deliver, left } = createReceiver(() => ok(PUBLISHED));
+  await deliver();
+  expect(left).toEqual(['web-0']);
 });
 
 test('everything arrives once, in order, however often delivery failed before', async () => {

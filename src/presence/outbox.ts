@@ -7,7 +7,8 @@
  *   outbox/N.json     one transition, N is its sequence number
  *   delivery-S.json   how far it was delivered to the store S
  *
- * A crash after outbox/N.json and before own.json: the next look finds the same happenings and writes the same N again.
+ * A crash after outbox/N.json and before own.json: nobody delivers N, which own.json does not count; the next look finds the same
+ * happenings, removes N and writes them anew.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,6 +29,10 @@ export interface Own {
   readonly conflict: string | null;
   /** Of the presence, milliseconds since 1970. */
   readonly madeAt: number;
+  /** Where it is published. Missing: written by a version that did not say so. */
+  readonly places?: readonly string[];
+  /** Names under which it was published before, the newest last. */
+  readonly formerly?: readonly string[];
   readonly signed: SignedPresence;
   /** Transitions that gave way because too many waited, ever. */
   readonly leftOut: number;
@@ -50,9 +55,9 @@ export interface Delivery {
 
 export interface Outbox {
   own(): Own | null;
-  /** Durable when it returns. */
+  /** Durable when it returns; when it throws, nothing of it counts. */
   put(transitions: readonly Transition[], own: Own): void;
-  /** Oldest first. What cannot be read is left out. */
+  /** Oldest first, as far as the own presence counts them. What cannot be read is left out. */
   waiting(): Transition[];
   delivery(store: StoreKey): Delivery;
   /** What has arrived in every store goes. */
@@ -85,27 +90,33 @@ export function openOutbox(folder: string, stores: readonly StoreKey[]): Outbox 
   const delivery = (store: StoreKey) =>
     readJson<Delivery>(deliveryFile(folder, store), isDelivery) ?? NOTHING_YET;
   const drop = (sequence: number) => rmSync(join(box, `${sequence}.json`), { force: true });
+  const own = () => {
+    known ??= readJson<Own>(ownFile, isOwn);
+    return known;
+  };
 
   return {
-    own() {
-      known ??= readJson<Own>(ownFile, isOwn);
-      return known;
-    },
+    own,
 
-    put(transitions, own) {
+    put(transitions, next) {
       makeFolder(box, 0o700);
+      const counted = own()?.sequence ?? 0;
+      for (const sequence of numbers()) if (sequence > counted) drop(sequence);
       for (const transition of transitions)
         writeFileAtomic(join(box, `${transition.sequence}.json`), JSON.stringify(transition));
       const tooMany = transitions.length === 0 ? [] : numbers().slice(0, -WAITING_MAX);
-      known = { ...own, leftOut: own.leftOut + tooMany.length };
-      writeFileAtomic(ownFile, JSON.stringify(known));
+      const put = { ...next, leftOut: next.leftOut + tooMany.length };
+      writeFileAtomic(ownFile, JSON.stringify(put));
+      known = put;
       for (const sequence of tooMany) drop(sequence);
     },
 
-    waiting: () =>
-      numbers().flatMap(
-        (sequence) => readJson<Transition>(join(box, `${sequence}.json`), isTransition) ?? [],
-      ),
+    waiting() {
+      const counted = own()?.sequence ?? 0;
+      return numbers().flatMap((sequence) =>
+        sequence > counted ? [] : (readJson<Transition>(join(box, `${sequence}.json`), isTransition) ?? []),
+      );
+    },
 
     delivery,
 

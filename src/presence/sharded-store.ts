@@ -21,6 +21,7 @@ export function createShardedStore(stores: readonly StatusStore[]): StatusStore 
   return {
     name: stores.map((store) => store.name).join(', '),
     publish: (out, signal) => storeOf(out.host).publish(out, signal),
+    leave: async (name, signal) => storeOf(name).leave?.(name, signal),
     async hasNews(signal) {
       const answers = await Promise.all(stores.map((store) => store.hasNews(signal)));
       if (answers.some((answer) => answer.ok && answer.value)) return ok(true);

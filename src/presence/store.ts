@@ -59,6 +59,8 @@ export interface StatusStore {
   /** For messages: the URL without credentials. */
   readonly name: string;
   publish(out: Outgoing, signal?: AbortSignal): Promise<Result<PublishAnswer>>;
+  /** After a delivery: takes the presence away that this host has under a name that it had before. What cannot be taken away stays. */
+  leave?(name: string, signal?: AbortSignal): Promise<void>;
   /**
    * Has any host said something new since the last `read`? About the cost of an idle probe. A false "no" is possible for a
    * heartbeat: `read` with `whole` is to be called once in a while.

@@ -159,3 +159,12 @@ test('free space and the endings of what runs at every look are no new content, 
   expect(isSameContent(before, content({ actions: [action({ outcome: 'failed' })] }))).toBe(false);
   expect(isSameContent(before, content({ addresses: ['10.0.0.2'], actions: [action({})] }))).toBe(false);
 });
+
+test('a host that was renamed, or publishes elsewhere, begins its branch there', () => {
+  const before = content({ agent: '1.0.0' });
+  const subjects = (now: PresenceContent, isNewPlace = false) =>
+    decideHappenings(before, now, [], isNewPlace).map(({ subject }) => subject);
+  expect(subjects(content({ host: 'web-2' }))).toEqual(['here, with pullyu 1.0.0, before as web-1']);
+  expect(subjects(before, true)).toEqual(['here, with pullyu 1.0.0']);
+  expect(subjects(before)).toEqual([]);
+});

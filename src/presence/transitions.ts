@@ -22,11 +22,13 @@ export const SUBJECT_MAX = 200;
 /**
  * @param before null: this is the first presence of the host.
  * @param ended Runs that ended since, oldest first.
+ * @param isNewPlace It is published where nothing of this host is yet.
  */
 export function decideHappenings(
   before: PresenceContent | null,
   now: PresenceContent,
   ended: readonly EndedRun[],
+  isNewPlace = false,
 ): Happening[] {
   const several = now.repos.length > 1;
   const told = ended.filter((run, n) => isNews(run, previousOutcome(before, ended.slice(0, n), run)));
@@ -35,7 +37,8 @@ export function decideHappenings(
     failed: run.result.outcome === 'ok' ? null : run,
   }));
   const others = [
-    ...(before === null ? [`here, with pullyu ${now.agent}`] : describeAgent(before, now)),
+    ...describeArrival(before, now, isNewPlace),
+    ...(before === null ? [] : describeAgent(before, now)),
     ...describeTroubles(before?.repos ?? [], now.repos),
   ];
   return [...runs, ...[...others, ...describeState(before, now)].map((text) => plain(text))];
@@ -82,6 +85,17 @@ function formatTook(ms: number): string {
   if (seconds < 100) return `${seconds.toFixed(1)} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}
+
+/** The first line of each branch. */
+function describeArrival(
+  before: PresenceContent | null,
+  now: PresenceContent,
+  isNewPlace: boolean,
+): string[] {
+  const here = `here, with pullyu ${now.agent}`;
+  if (before !== null && before.host !== now.host) return [`${here}, before as ${before.host}`];
+  return before === null || isNewPlace ? [here] : [];
 }
 
 function describeAgent(before: PresenceContent, now: PresenceContent): string[] {
