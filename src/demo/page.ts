@@ -6,6 +6,8 @@ import { createServer } from 'node:net';
 export interface Page {
   readonly headline: string;
   readonly hours: string;
+  /** Who made it. */
+  readonly host: string;
   /** The commit that it was deployed from. */
   readonly release: string;
 }
@@ -13,7 +15,7 @@ export interface Page {
 const ANSWER_MS = 2_000;
 const PAGE_MAX = 64 * 1024;
 
-/** @returns null when nobody answers. */
+/** @returns null when nobody answers, or with no page. */
 export async function fetchPage(url: string): Promise<Page | null> {
   try {
     const request = get(url, { agent: false, timeout: ANSWER_MS });
@@ -22,10 +24,13 @@ export async function fetchPage(url: string): Promise<Page | null> {
     let text = '';
     for await (const chunk of response.setEncoding('utf8')) text = (text + chunk).slice(0, PAGE_MAX);
     const inside = (tag: string) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(text)?.[1] ?? '';
+    const header = (name: string) => [response.headers[name] ?? ''].flat().join();
+    if (response.statusCode !== 200) return null;
     return {
       headline: inside('h1'),
       hours: inside('p'),
-      release: [response.headers['x-release'] ?? ''].flat().join(),
+      host: header('x-host'),
+      release: header('x-release'),
     };
   } catch {
     return null;

@@ -6,6 +6,7 @@ import type { ExecResult } from '../system/exec.ts';
 import type { AgentLine } from './agent.ts';
 import { fetchPage, type Page } from './page.ts';
 import type { Stage } from './stage.ts';
+import type { StageHost } from './stage-host.ts';
 import type { Storyteller } from './storyteller.ts';
 
 /** Something did not happen as the demo says that it does. */
@@ -36,7 +37,15 @@ export interface Push {
 const WAIT_MS = 20_000;
 const PAGE_EVERY_MS = 10;
 
-export function createScene(stage: Stage, tell: Storyteller, pageUrl: string, signal: AbortSignal) {
+export interface SceneOptions {
+  readonly stage: Stage;
+  /** The one whose agent is listened to, and who is asked. */
+  readonly host: StageHost;
+  readonly pageUrl: string;
+  readonly signal: AbortSignal;
+}
+
+export function createScene({ stage, host, pageUrl, signal }: SceneOptions, tell: Storyteller) {
   /** @throws UnexpectedError at the deadline, with what was there instead. */
   async function until<T>(
     expected: string,
@@ -49,16 +58,18 @@ export function createScene(stage: Stage, tell: Storyteller, pageUrl: string, si
       signal.throwIfAborted();
       const value = await ask();
       if (value) return value as NonNullable<T>;
-      if (stage.agent()?.isRunning() === false)
+      if (host.agent()?.isRunning() === false)
         throw new UnexpectedError('an agent that goes on', 'that it ended');
       if (Date.now() > deadline) throw new UnexpectedError(expected, found());
       await delay(everyMs, signal);
     }
   }
 
-  const said = () => stage.agent()?.lines() ?? [];
+  const said = () => host.agent()?.lines() ?? [];
 
   const scene = {
+    until,
+
     expect(holds: boolean, expected: string, found: unknown): void {
       if (!holds)
         throw new UnexpectedError(expected, typeof found === 'string' ? found : JSON.stringify(found));
@@ -89,9 +100,9 @@ export function createScene(stage: Stage, tell: Storyteller, pageUrl: string, si
     /** A command of the tool, shown as it is typed, with what it answers. */
     async show(
       args: readonly string[],
-      options: { lines?: number; exitCode?: number } = {},
+      options: { lines?: number; exitCode?: number; on?: string } = {},
     ): Promise<string> {
-      tell.command(`pullyu ${args.join(' ')}`);
+      tell.command(`pullyu ${args.join(' ')}${options.on === undefined ? '' : ` # on ${options.on}`}`);
       const text = await scene.ask(args, options.exitCode);
       const lines = text.trimEnd().split('\n');
       tell.quote(lines.slice(0, options.lines ?? lines.length).join('\n'));
@@ -99,7 +110,7 @@ export function createScene(stage: Stage, tell: Storyteller, pageUrl: string, si
     },
 
     async ask(args: readonly string[], exitCode = 0): Promise<string> {
-      const result = await stage.pullyu(...args);
+      const result = await host.pullyu(...args);
       signal.throwIfAborted();
       const found = `${describeEnd(result)}: ${result.stdout}${result.stderr}`;
       scene.expect(result.exitCode === exitCode, `exit code ${exitCode} of pullyu ${args[0]}`, found);
@@ -153,6 +164,6 @@ export function createScene(stage: Stage, tell: Storyteller, pageUrl: string, si
 
 export type Scene = ReturnType<typeof createScene>;
 
-function describeEnd(result: ExecResult): string {
+export function describeEnd(result: ExecResult): string {
   return result.ended === 'exited' ? `exit code ${result.exitCode}` : result.ended;
 }

@@ -1,8 +1,9 @@
 /**
- * Where the demo happens: one temporary folder with a git server's repositories, the clone of somebody who pushes, and the root of one
- * host. Everything is started here and ended here.
+ * Where the demo happens: one temporary folder with a git server's repositories, the clone of somebody who pushes, and the roots of the
+ * hosts. Everything is started here and ended here.
  */
 import {
+  appendFileSync,
   cpSync,
   existsSync,
   lstatSync,
@@ -18,61 +19,55 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PullyuError } from '../errors.ts';
-import { delay } from '../system/clock.ts';
 import { type ExecResult, exec } from '../system/exec.ts';
 import { namedWriteError } from '../system/files.ts';
-import {
-  isAlive,
-  type ProcessIdentity,
-  processesMarked,
-  processIdentity,
-  signalProcess,
-} from '../system/processes.ts';
-import { type Agent, startAgent } from './agent.ts';
+import { isAlive, type ProcessIdentity, processIdentity } from '../system/processes.ts';
 import { type GitServer, startGitServer } from './git-server.ts';
+import { createStageHost, endMarked, type StageHost } from './stage-host.ts';
 
 export interface Stage {
   /** Of everything; gone after `close`. */
   readonly folder: string;
-  /** PULLYU_ROOT of the host. */
-  readonly root: string;
   /** Of the repository, to clone and push. */
   readonly url: string;
+  /** Of the status repository. */
+  readonly statusUrl: string;
   /** The clone that commits are made in. */
   readonly work: string;
   git(...args: string[]): Promise<string>;
   /** How one types `pullyu` here. */
   readonly command: string;
-  /** Runs `pullyu ARGS` for the host, to its end. A non-zero exit is a result. */
-  pullyu(...args: string[]): Promise<ExecResult>;
-  startAgent(): Agent;
-  /** The agent when it was started: what it said belongs into a report of failure. */
-  agent(): Agent | null;
+  /** The absolute path of the same. */
+  readonly program: string;
+  /** Runs `pullyu ARGS` as the person who pushes, in the clone and on no host. A non-zero exit is a result. */
+  person(...args: string[]): Promise<ExecResult>;
+  /** The machine of that name; at first it is empty. */
+  host(name: string): StageHost;
+  hosts(): readonly StageHost[];
+  /** A program that takes the place of HAProxy. */
+  ownBalancer(): string;
   close(): Promise<void>;
 }
 
 const PREFIX = 'pullyu-demo-';
 const OWNER_FILE = 'owner.json';
 const COMMAND_MS = 60_000;
-/** From TERM to KILL for what is ended. */
-const GRACE_MS = 3_000;
+const HOSTS = 'hosts';
 
 /** @throws PullyuError when git is missing or there is no room. */
 export async function openStage(signal: AbortSignal): Promise<Stage> {
   await removeAbandoned();
   const folder = makeStageFolder();
-  const [root, work, served, home] = ['host', 'work', 'git', 'home'].map((name) => join(folder, name)) as [
-    string,
+  const [work, served, home] = ['work', 'git', 'home'].map((name) => join(folder, name)) as [
     string,
     string,
     string,
   ];
   const env = stageEnvironment(home);
+  const hosts = new Map<string, StageHost>();
   let server: GitServer | null = null;
-  let agent: Agent | null = null;
   const close = async () => {
-    await agent?.close();
-    await endMarked(root);
+    await Promise.all([...hosts.values()].map((host) => host.close()));
     await server?.close();
     rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   };
@@ -83,37 +78,42 @@ export async function openStage(signal: AbortSignal): Promise<Stage> {
   };
   try {
     writeFileSync(join(folder, OWNER_FILE), JSON.stringify(processIdentity(process.pid)));
-    for (const path of [root, served, home]) mkdirSync(path);
-    cpSync(findExample('web-app'), work, { recursive: true });
-    const bare = join(served, 'it.git');
-    await git('init', '--quiet', '--bare', '--template=', bare);
-    // Not `--initial-branch`: git has it since 2.28 only.
-    await git('--git-dir', bare, 'symbolic-ref', 'HEAD', 'refs/heads/main');
+    for (const path of [served, home]) mkdirSync(path);
+    writeShop(work);
+    for (const name of ['it.git', 'status.git']) {
+      const bare = join(served, name);
+      await git('init', '--quiet', '--bare', '--template=', bare);
+      // Not `--initial-branch`: git has it since 2.28 only.
+      await git('--git-dir', bare, 'symbolic-ref', 'HEAD', 'refs/heads/main');
+    }
     server = await startGitServer({ folder: served });
     const url = server.url('it.git');
     await git('init', '--quiet', '--template=');
     await git('symbolic-ref', 'HEAD', 'refs/heads/main');
     await git('remote', 'add', 'origin', url);
     await git('config', 'push.default', 'current');
+    const common = { env, timeoutMs: COMMAND_MS, signal };
+    const program = join(packageFolder(), 'bin/pullyu');
+    const command = [process.execPath, program];
+    const statusUrl = server.url('status.git');
+    const nowhere = { PULLYU_ROOT: home, PULLYU_STATUS: statusUrl };
     return {
       folder,
-      root,
       url,
+      statusUrl,
       work,
-      command: shownPath(join(packageFolder(), 'bin/pullyu')),
+      program,
+      command: shownPath(program),
       git,
-      pullyu: (...args) =>
-        exec(pullyuCommand(args), {
-          cwd: folder,
-          env: { ...env, PULLYU_ROOT: root },
-          timeoutMs: COMMAND_MS,
-          signal,
-        }),
-      startAgent: () => {
-        agent = startAgent(pullyuCommand(['agent']), { ...env, PULLYU_ROOT: root }, folder);
-        return agent;
+      person: (...args) => exec([...command, ...args], { ...common, cwd: work, env: { ...env, ...nowhere } }),
+      host(name) {
+        const root = join(folder, HOSTS, name);
+        const host = hosts.get(name) ?? createStageHost({ name, root, command, cwd: folder, ...common });
+        hosts.set(name, host);
+        return host;
       },
-      agent: () => agent,
+      hosts: () => [...hosts.values()],
+      ownBalancer: () => writeOwnBalancer(folder),
       close,
     };
   } catch (error) {
@@ -150,12 +150,32 @@ function packageFolder(): string {
   return folder;
 }
 
-function findExample(name: string): string {
-  return join(packageFolder(), 'examples', name);
+/** examples/web-app, and from examples/load-balancer the part that stands before it. */
+function writeShop(work: string): void {
+  const examples = join(packageFolder(), 'examples');
+  cpSync(join(examples, 'web-app'), work, { recursive: true });
+  const balancer = join(examples, 'load-balancer');
+  for (const folder of ['lib', 'lb']) cpSync(join(balancer, folder), join(work, folder), { recursive: true });
+  const [, action] =
+    /^actions:\n( {2}balancer:\n(?: {4}.*\n)+)/m.exec(readFileSync(join(balancer, 'pullyu.yaml'), 'utf8')) ??
+    [];
+  if (action === undefined) throw new TypeError('expected examples/load-balancer to begin with its balancer');
+  appendFileSync(join(work, 'pullyu.yaml'), action);
 }
 
-function pullyuCommand(args: readonly string[]): string[] {
-  return [process.execPath, join(packageFolder(), 'bin/pullyu'), ...args];
+function writeOwnBalancer(folder: string): string {
+  const file = join(folder, 'haproxy');
+  const balancer = join(packageFolder(), 'dist/balancer.js');
+  writeFileSync(
+    file,
+    `#!/bin/sh\nexec ${quoteForShell(process.execPath)} ${quoteForShell(balancer)} "$@"\n`,
+    { mode: 0o755 },
+  );
+  return file;
+}
+
+function quoteForShell(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** Nothing of the caller's but where programs are: no proxy, no git settings, no supervisor, no host of his own. */
@@ -176,43 +196,27 @@ function stageEnvironment(home: string): Record<string, string> {
   };
 }
 
-/** The shop, runs, the agent: whatever was started for this host carries its root in its environment. */
-async function endMarked(root: string): Promise<void> {
-  const started = Date.now();
-  const termed = new Set<number>();
-  for (;;) {
-    const living = processesMarked('PULLYU_ROOT', root);
-    if (living.length === 0) return;
-    const since = Date.now() - started;
-    if (since > 2 * GRACE_MS) return; // Hangs in the kernel: nobody can end it.
-    for (const one of living) {
-      if (since > GRACE_MS) signalProcess(one, 'SIGKILL');
-      else if (!termed.has(one.pid)) signalProcess(one, 'SIGTERM');
-      termed.add(one.pid);
-    }
-    await delay(20);
-  }
-}
-
 /** What a demo left that was killed itself. Only folders of this very user are touched. */
 async function removeAbandoned(): Promise<void> {
-  for (const name of listTemporary()) {
+  for (const name of namesIn(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue;
     const folder = join(tmpdir(), name);
     const stats = lstatSync(folder, { throwIfNoEntry: false });
     if (!stats?.isDirectory() || stats.uid !== process.getuid?.()) continue;
     const owner = readOwner(folder);
     if (owner === null || isAlive(owner)) continue;
-    await endMarked(join(realpathSync(folder), 'host'));
+    const hosts = join(realpathSync(folder), HOSTS);
+    await Promise.all(namesIn(hosts).map((name) => endMarked(join(hosts, name))));
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function listTemporary(): string[] {
+/** None when it cannot be read: making our own folder will say why. */
+function namesIn(folder: string): string[] {
   try {
-    return readdirSync(tmpdir());
+    return readdirSync(folder);
   } catch {
-    return []; // Making our own folder will say why.
+    return [];
   }
 }
 

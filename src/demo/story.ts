@@ -1,22 +1,21 @@
 /**
- * The story of the demo: six commits in the life of a host. Every sentence about what happened is checked before it is told; the first
+ * The story of the demo: six commits in the life of a host, then the fleet that it becomes a part of. Every sentence about what happened is checked before it is told; the first
  * that does not hold ends the story.
  */
-import { existsSync } from 'node:fs';
 import { shortId } from '../model/ids.ts';
 import { version } from '../model/version.ts';
 import { delay } from '../system/clock.ts';
 import type { Page } from './page.ts';
 import type { Push, Scene } from './scene.ts';
 import type { Stage } from './stage.ts';
+import { formatSeconds, INTERVAL_MS, nodeLabel } from './story-parts.ts';
 import type { Storyteller } from './storyteller.ts';
 
-const INTERVAL_MS = 500;
-const DEFAULT_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+export const HOST = 'web-1';
 
 export async function tellStory(stage: Stage, scene: Scene, tell: Storyteller, port: number): Promise<void> {
   tell.say(
-    `pullyu ${version}, a demonstration: one host, one repository, six commits. All of it happens on this machine, below ${stage.folder}, and is gone afterwards.`,
+    `pullyu ${version}, a demonstration: a host and its repository, six commits, then a small fleet. All of it happens on this machine, below ${stage.folder}, and is gone afterwards.`,
   );
 
   const first = await publishShop(stage, scene, tell);
@@ -47,8 +46,16 @@ async function becomeHost(
   first: Push,
 ): Promise<void> {
   tell.chapter('An empty machine becomes a host');
-  const labels = ['--label', 'part=app', '--label', `port=${port}`, ...nodeLabel()];
-  const more = ['--interval', `${INTERVAL_MS}ms`, '--heartbeat', 'none', '--host', 'web-1'];
+  const labels = [
+    '--label',
+    'part=app',
+    '--label',
+    `port=${port}`,
+    '--label',
+    'address=127.0.0.1',
+    ...nodeLabel(),
+  ];
+  const more = ['--interval', `${INTERVAL_MS}ms`, '--heartbeat', 'none', '--host', HOST];
   tell.command(`pullyu bootstrap ${stage.url} \\`, `${labels.join(' ')} \\`, more.join(' '));
   tell.quote(await scene.ask(['bootstrap', stage.url, ...labels, ...more]));
   tell.command(`curl http://127.0.0.1:${port}/`);
@@ -61,7 +68,7 @@ async function becomeHost(
 async function changePage(stage: Stage, scene: Scene, tell: Storyteller, first: Push): Promise<Push> {
   tell.chapter('A push changes the page');
   tell.command('pullyu agent &');
-  const agent = stage.startAgent();
+  const agent = stage.host(HOST).startAgent();
   await scene.untilSaid({ ...first, heard: 0 }, /^agent .* follows/, 'that it follows the repo');
   tell.quote(agent.lines()[0]?.text ?? '');
   scene.edit('apps/shop/page.html', 'Welcome to the shop', 'Summer sale');
@@ -169,17 +176,6 @@ async function untilRuns(scene: Scene, push: Push, count: number) {
   }
 }
 
-/** Scripts have the system's usual PATH; a node elsewhere has to be named. */
-function nodeLabel(): string[] {
-  return DEFAULT_PATH.some((folder) => existsSync(`${folder}/node`))
-    ? []
-    : ['--label', `node=${process.execPath}`];
-}
-
 function describePage(page: Page): string {
   return `${page.headline}. ${page.hours}`;
-}
-
-function formatSeconds(ms: number): string {
-  return `${(Math.max(0, ms) / 1000).toFixed(2)} s`;
 }

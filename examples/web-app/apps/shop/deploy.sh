@@ -30,7 +30,7 @@ cd "$PULLYU_STATE_DIR"
 # The new server answers on a socket of its own at once, and on the port as soon as that is free.
 stop_service next # left by an attempt that was cut off
 rm -f next.socket
-start_service next env RELEASE="$PULLYU_COMMIT" PORT="$port" SOCKET=next.socket "$node" "$release/server.mjs"
+start_service next env NAME="$PULLYU_HOST" RELEASE="$PULLYU_COMMIT" PORT="$port" SOCKET=next.socket "$node" "$release/server.mjs"
 answers next.socket 10 || give_up "the new release does not answer, the old one stays in service"
 stop_service shop
 answers "$port" 3 || give_up "port $port was not to be had"

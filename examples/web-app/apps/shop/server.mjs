@@ -2,12 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
-const { PORT, SOCKET, RELEASE = '' } = process.env;
+const { PORT, SOCKET, NAME = '', RELEASE = '' } = process.env;
 const page = readFileSync(new URL('./page.html', import.meta.url), 'utf8');
 
 function answer(request, response) {
-  const found = request.url === '/';
-  response.writeHead(found ? 200 : 404, { 'Content-Type': 'text/html; charset=utf-8', 'X-Release': RELEASE });
+  const found = ['/', '/health'].includes(request.url); // The second is what a balancer asks for.
+  response.writeHead(found ? 200 : 404, {
+    'Content-Type': 'text/html; charset=utf-8',
+    'X-Host': NAME,
+    'X-Release': RELEASE,
+  });
   response.end(found ? page : 'not found\n');
 }
 
