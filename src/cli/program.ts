@@ -64,7 +64,7 @@ export type Program = Command<any, any, any>;
 function addHostCommands(program: Program, run: Run): void {
   program
     .command('bootstrap')
-    .description('make this machine follow a repository: configure, look once, install the heartbeat')
+    .description('make this machine follow a repository: configure, install the heartbeat, look once')
     .argument('<url>', 'of the repository; without user and password')
     .option('--name <repo>', 'name of the repo on this host (default: from the URL)')
     .option('--host <name>', 'name of this host (default: the host name)')

@@ -286,11 +286,12 @@ function describeWork({ host, actions }: StatusJson, now: number): string {
 }
 
 /** `1 action fails, 2 repos have trouble`; empty when all is well. The first line must not read better than the rest. */
-function describeWrong({ actions, repos }: StatusJson): string {
+function describeWrong({ host, actions, repos }: StatusJson): string {
   const failing = actions.filter(isFailing).length;
   const troubled = repos.filter((repo) => repo.trouble !== null).length;
   return [
     ...(failing === 0 ? [] : [failing === 1 ? '1 action fails' : `${failing} actions fail`]),
+    ...(host.trouble === null ? [] : ['its host.yaml is not valid']),
     ...(troubled === 0 ? [] : [troubled === 1 ? '1 repo has trouble' : `${troubled} repos have trouble`]),
   ].join(', ');
 }

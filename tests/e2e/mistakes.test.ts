@@ -99,6 +99,16 @@ test('a correction that is wrong too is told by the next look, and by the doctor
   );
 });
 
+test('a host.yaml that became wrong is told by the first line of status, whatever else is well', async () => {
+  using remote = await createRemote();
+  await using host = createHost({ repos: { it: remote.bare } });
+  await remote.publish({ files: { 'pullyu.yaml': 'actions: {}\n' } });
+  expect((await host.look()).code).toBe(0);
+  writeFileSync(host.hostFile, 'intervall: 5s\n');
+  expect((await host.look()).code).toBe(2);
+  expect((await host.run(['status'])).stdout).toMatch(/^.* is working, its host\.yaml is not valid \(/);
+});
+
 test('logs of a run that was refused say why, not that they are gone', async () => {
   using remote = await createRemote();
   await using host = createHost({ repos: { it: remote.bare } });
