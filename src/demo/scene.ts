@@ -34,7 +34,8 @@ export interface Push {
   readonly heard: number;
 }
 
-const WAIT_MS = 20_000;
+/** For a loaded machine, never the expected time. */
+const WAIT_MS = 40_000;
 const PAGE_EVERY_MS = 10;
 
 export interface SceneOptions {

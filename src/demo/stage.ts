@@ -51,7 +51,7 @@ export interface Stage {
 
 const PREFIX = 'pullyu-demo-';
 const OWNER_FILE = 'owner.json';
-const COMMAND_MS = 60_000;
+const COMMAND_MS = 90_000;
 const HOSTS = 'hosts';
 
 /** @throws PullyuError when git is missing or there is no room. */

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { startGitServer } from '../../src/demo/git-server.ts';
+import { exec } from '../../src/system/exec.ts';
 import { freePort } from '../support/child.ts';
-import { namesIn, nodeLabel, pushExample } from '../support/example.ts';
+import { examplesFolder, namesIn, nodeLabel, pushExample } from '../support/example.ts';
 import { createHost, program, type TestHost } from '../support/host.ts';
 import { findProgram, needsProgram } from '../support/needs.ts';
 import { createStatusRepository } from '../support/status-repository.ts';
@@ -175,16 +176,7 @@ needsProgram('haproxy')(
 
 test('in an action `pullyu roster` is the list that the agent decided by', async () => {
   await using host = createHost();
-  const member = {
-    name: 'web-9',
-    id: 'a'.repeat(26),
-    labels: { part: 'app' },
-    addresses: ['192.0.2.9'],
-    state: 'working',
-    facts: { port: '81' },
-  };
-  const file = join(host.root, 'roster.json');
-  writeFileSync(file, JSON.stringify({ hosts: [{ ...member, lastContactAt: '2026-01-01T00:00:00.000Z' }] }));
+  const file = writeRoster(host, [{ name: 'web-9', addresses: ['192.0.2.9'], facts: { port: '81' } }]);
   const ask = (part: string) =>
     host.run(['roster', '--label', `part=${part}`, '--format', '{name} {address} {fact.port}'], {
       env: { PULLYU_ROSTER: file },
@@ -192,3 +184,51 @@ test('in an action `pullyu roster` is the list that the agent decided by', async
   expect((await ask('app')).stdout).toBe('web-9 192.0.2.9 81\n');
   expect(await ask('db')).toMatchObject({ code: 0, stdout: '' });
 });
+
+test('a partner is reached as its facts and labels say, and hostile ones are left out by name', async () => {
+  await using host = createHost();
+  const file = writeRoster(host, [
+    { name: 'by-default', addresses: ['192.0.2.1', '192.0.2.2'] },
+    { name: 'by-fact', addresses: ['fd00::1'], facts: { port: '9001' }, labels: { port: '9000' } },
+    { name: 'by-label', addresses: ['192.0.2.1'], labels: { port: '9000', address: 'web.example.com' } },
+    { name: 'nowhere', addresses: [] },
+    { name: 'evil-fact', addresses: ['192.0.2.1'], facts: { port: '1; rm -rf /' } },
+    { name: 'evil-label', addresses: ['192.0.2.1'], labels: { address: 'a b$(id)' } },
+    { name: 'evil-bar', addresses: ['192.0.2.1'], labels: { address: 'x|y|z|w' } },
+  ]);
+  const ran = await exec(['/bin/sh', '-eu', '-c', '. lib/partners.sh; partners app 8080'], {
+    cwd: join(examplesFolder, 'load-balancer'),
+    env: { ...host.env, PULLYU_ROSTER: file, PULLYU_STATE_DIR: host.root, PULLYU_LABEL_PULLYU: program },
+    timeoutMs: 30_000,
+  });
+  expect(ran.stdout.toString().split('\n')).toEqual([
+    'by-default 192.0.2.1 8080',
+    'by-fact fd00::1 9001',
+    'by-label web.example.com 9000',
+    '',
+  ]);
+  expect(ran.stderr.match(/^\S+(?= is left out: )/gm)).toEqual([
+    'nowhere',
+    'evil-fact',
+    'evil-label',
+    'evil-bar',
+  ]);
+});
+
+/** What PULLYU_ROSTER names. */
+function writeRoster(
+  host: TestHost,
+  members: readonly { name: string; addresses: string[]; labels?: object; facts?: object }[],
+): string {
+  const file = join(host.root, 'roster.json');
+  const hosts = members.map(({ labels, ...more }, n) => ({
+    id: `${n}`.repeat(26),
+    labels: { part: 'app', ...labels },
+    state: 'working',
+    facts: {},
+    lastContactAt: '2026-01-01T00:00:00.000Z',
+    ...more,
+  }));
+  writeFileSync(file, JSON.stringify({ hosts }));
+  return file;
+}
