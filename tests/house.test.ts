@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runner: ['model', 'errors.ts', 'system'],
   fleet: ['model', 'errors.ts'],
   presence: ['model', 'errors.ts', 'system', 'git', 'fleet'],
-  news: ['model', 'errors.ts', 'system', 'fleet', 'presence'],
+  news: ['model', 'errors.ts', 'system', 'git', 'fleet', 'presence'],
   agent: [
     'model',
     'errors.ts',

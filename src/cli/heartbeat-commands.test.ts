@@ -60,6 +60,7 @@ function createHost(root: string, remotes: string[] = ['file:///nowhere/it.git']
     nodeinfo: null,
     status: null,
     metrics: null,
+    notify: null,
     repos: [{ ...repo, remotes }],
     limits: {
       freeSpaceMinBytes: 1,

@@ -68,6 +68,7 @@ test('an empty file has every default', () => {
     repos: [],
     status: null,
     metrics: null,
+    notify: null,
     limits: defaultLimits,
   };
   for (const text of ['', '# nothing yet\n', 'labels:\nrepos:\nlimits:\n'])
@@ -174,7 +175,7 @@ test.each<[string, string[]]>([
   [
     'roster: {remote: /x}',
     [
-      '1:1: unknown key "roster"; expected one of name, labels, interval, nodeinfo, repos, status, metrics, limits',
+      '1:1: unknown key "roster"; expected one of name, labels, interval, nodeinfo, repos, status, metrics, notify, limits',
     ],
   ],
   ['status: {}', ['1:9: status: expected remote, shards or nats, found none of them']],

@@ -8,6 +8,7 @@ import { CLASSIC, NODEWORK } from './convention.ts';
 import { parseDuration } from './duration.ts';
 import { type HostValues, hostSchema } from './host-schema.ts';
 import { decideMetrics } from './metrics-schema.ts';
+import { decideNotify } from './notify-schema.ts';
 import { type Problem, problemsError } from './problem.ts';
 import { decideRunLimits } from './schema-parts.ts';
 import { parseSize } from './size.ts';
@@ -28,10 +29,12 @@ const OPTIONS: CheckOptions = {
     path[0] === 'name' ||
     path[0] === 'labels' ||
     (path[0] === 'repos' && (path[2] === 'track' || path[2] === 'remotes')) ||
+    (path[0] === 'notify' && path[1] === 'from') ||
     (path[0] === 'status' && ['remote', 'shards', 'nats'].includes(String(path[1]))),
   isSecret: (path) =>
     (path[0] === 'repos' && path.length > 1 && !PUBLIC.has(String(path[2]))) ||
-    (path[0] === 'status' && path.length > 1 && path[1] !== 'heartbeat'),
+    (path[0] === 'status' && path.length > 1 && path[1] !== 'heartbeat') ||
+    (path[0] === 'notify' && path[1] === 'channels' && path[3] !== 'level'),
 };
 
 /**
@@ -53,7 +56,11 @@ export function checkHostText(text: string | Uint8Array): Checked<HostValues> {
 
 /** What only makes sense together. */
 function checkPairs(values: HostValues, checked: Checked<HostValues>): Problem[] {
-  return [...checkTlsPairs(values, checked), ...checkStatusRepo(values, checked)];
+  return [
+    ...checkTlsPairs(values, checked),
+    ...checkStatusRepo(values, checked),
+    ...checkNotify(values, checked),
+  ];
 }
 
 /** Every push of a presence would be a new commit to look at, and the config repo is only ever read. */
@@ -71,6 +78,12 @@ function checkStatusRepo({ repos, status }: HostValues, { text }: Checked<HostVa
     const message = `${path.join('.')}: expected a repository of its own, found a remote of repo ${polled[0]}`;
     return [{ ...text.at([...path], 'value'), message }];
   });
+}
+
+/** Without a status nobody knows what the others do. */
+function checkNotify({ notify, status }: HostValues, { text }: Checked<HostValues>): Problem[] {
+  if (notify === undefined || status !== undefined) return [];
+  return [{ ...text.at(['notify'], 'key'), message: 'notify: expected status beside it, found none' }];
 }
 
 /** Two spellings of one place: with and without `.git` and the last slash. */
@@ -108,6 +121,7 @@ export function decideHost(values: HostValues, defaults: HostDefaults): HostConf
     repos: Object.entries(values.repos).map(([name, repo]) => decideRepo(name, repo, path)),
     status: values.status === undefined ? null : decideStatus(values.status, path),
     metrics: values.metrics === undefined ? null : decideMetrics(values.metrics, path),
+    notify: values.notify === undefined ? null : decideNotify(values.notify, path),
     limits: decideLimits(values.limits),
   };
 }

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { formatDuration } from './duration.ts';
 import { defaultLimits, defaultRunLimits } from './limits.ts';
 import { metricsSchema } from './metrics-schema.ts';
+import { notifySchema } from './notify-schema.ts';
 import { whatIsWrongWithProxy, whatIsWrongWithRemote } from './remote.ts';
 import {
   asWritten,
@@ -318,6 +319,9 @@ export const hostSchema = v.pipe(
       ),
       metrics: v.optional(
         v.pipe(metricsSchema, v.description('Where this host writes its metrics for Prometheus.')),
+      ),
+      notify: v.optional(
+        v.pipe(notifySchema, v.description('How people are told what is news about the fleet.')),
       ),
       limits: v.optional(
         v.pipe(limits, v.description('What pullyu may use of this machine. Rarely needed.')),

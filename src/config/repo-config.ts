@@ -1,13 +1,12 @@
 /** pullyu.yaml: text in, actions with every default decided out. Pure. */
 import type { Action, Argv, Trigger } from '../model/action.ts';
-import type { Selector } from '../model/labels.ts';
 import { checkActions } from './check-actions.ts';
 import { type CheckOptions, checkText } from './check-text.ts';
 import { parseDuration } from './duration.ts';
 import { CONFIG_MAX_BYTES, defaultRetry } from './limits.ts';
 import { type Problem, problemsError } from './problem.ts';
 import { type ActionValues, repoSchema } from './repo-schema.ts';
-import { decideRunLimits } from './schema-parts.ts';
+import { decideRunLimits, decideSelector } from './schema-parts.ts';
 import { folderGlob, withoutDot } from './tree-path.ts';
 import type { YamlText } from './yaml-text.ts';
 
@@ -119,15 +118,6 @@ function defaultPaths(written: ActionValues['run'], run: Argv): string {
   return typeof written !== 'string' && (first.startsWith('/') || !first.includes('/'))
     ? '**'
     : folderGlob(first);
-}
-
-function decideSelector(hosts: NonNullable<ActionValues['hosts']>): Selector {
-  return Object.fromEntries(
-    Object.entries(hosts).map(([key, value]) => [
-      key,
-      Array.isArray(value) ? value.map(String) : String(value),
-    ]),
-  );
 }
 
 function decideTriggers(on: ActionValues['on']): Trigger[] {

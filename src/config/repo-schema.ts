@@ -9,11 +9,10 @@ import {
   closed,
   count,
   duration,
-  labelKey,
-  labelValue,
   name,
   namedMap,
   runLimitEntries,
+  selector,
 } from './schema-parts.ts';
 import { whatIsWrongWithGlob, whatIsWrongWithPath } from './tree-path.ts';
 
@@ -56,16 +55,6 @@ const glob = v.pipe(
     (text) => whatIsWrongWithGlob(text) === null,
     (issue) => whatIsWrongWithGlob(issue.input) ?? '',
   ),
-);
-
-const SELECTED = 'the value of a label, or a list of values';
-const selector = namedMap(
-  labelKey,
-  v.union(
-    [labelValue, v.pipe(v.array(labelValue, SELECTED), v.minLength(1, 'at least one value'))],
-    SELECTED,
-  ),
-  'a mapping of labels such as {part: app}',
 );
 
 const SCHEDULE = 'a schedule of five (or six) fields such as "17 3 * * *"';

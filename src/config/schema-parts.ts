@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import type { RunLimits } from '../model/action.ts';
+import type { Selector } from '../model/labels.ts';
 import { DURATION, formatDuration, parseDuration } from './duration.ts';
 import { isToken } from './shown.ts';
 import { parseSize, SIZE } from './size.ts';
@@ -85,6 +86,27 @@ export const labelValue = asWritten(
   ),
   LABEL_VALUE,
 );
+
+const SELECTED = 'the value of a label, or a list of values';
+
+/** Labels that a host must have; of a list, any one. */
+export const selector = namedMap(
+  labelKey,
+  v.union(
+    [labelValue, v.pipe(v.array(labelValue, SELECTED), v.minLength(1, 'at least one value'))],
+    SELECTED,
+  ),
+  'a mapping of labels such as {part: app}',
+);
+
+export function decideSelector(values: v.InferOutput<typeof selector>): Selector {
+  return Object.fromEntries(
+    Object.entries(values).map(([key, value]) => [
+      key,
+      Array.isArray(value) ? value.map(String) : String(value),
+    ]),
+  );
+}
 
 /** A text that YAML may take for a number or a boolean. It reaches the schema as it is written (`readYaml`). */
 export function asWritten<const S extends v.GenericSchema<string, string>>(text: S, expected: string) {

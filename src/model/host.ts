@@ -1,6 +1,7 @@
 import type { RunLimits } from './action.ts';
 import type { HostId } from './ids.ts';
-import type { Labels } from './labels.ts';
+import type { Labels, Selector } from './labels.ts';
+import type { NewsLevel } from './news.ts';
 import type { AccessSettings, RepoConfig } from './repo.ts';
 
 /** A machine that runs the agent. */
@@ -27,6 +28,8 @@ export interface HostConfig {
   readonly status: StatusConfig | null;
   /** null: it writes none. */
   readonly metrics: MetricsConfig | null;
+  /** null: it tells nobody. */
+  readonly notify: NotifyConfig | null;
   readonly limits: Limits;
 }
 
@@ -37,6 +40,36 @@ export interface MetricsConfig {
   /** One of several hosts of a machine: each sample says of which. */
   readonly isNamed: boolean;
 }
+
+/** How people are told what is news about the fleet. */
+export interface NotifyConfig {
+  /** Hosts that may send; exactly one of them does. */
+  readonly from: Selector;
+  /** What does not last so long is no news. */
+  readonly holdMs: number;
+  readonly channels: readonly ChannelConfig[];
+}
+
+export type ChannelConfig = { readonly level: NewsLevel } & (
+  | ({ readonly kind: 'webhook'; readonly template: TemplateSource | null } & WebChannel)
+  | ({ readonly kind: 'slack' | 'mattermost' | 'ntfy' } & WebChannel)
+  | { readonly kind: 'script'; readonly program: string }
+  | { readonly kind: 'mail'; readonly to: readonly string[] }
+);
+
+/** Files are read at each use. */
+export interface WebChannel {
+  /** One of both is given. May be a secret: never shown. */
+  readonly url: string | null;
+  readonly urlFile: string | null;
+  /** Sent as `Authorization: Bearer`. */
+  readonly tokenFile: string | null;
+  /** Lines `Name: value`. */
+  readonly headersFile: string | null;
+  readonly tlsCa: string | null;
+}
+
+export type TemplateSource = { readonly text: string } | { readonly file: string };
 
 /** At least one of `shards` and `nats` is given. */
 export interface StatusConfig {

@@ -9,6 +9,8 @@ export const PRESENCE = 'refs/heads/presence/';
 export const CONFLICTS = 'refs/heads/conflicts/';
 /** Moves with every transition of any host: one exact ref answers whether there is news. */
 export const ROSTER = 'refs/heads/roster';
+/** What was told about the fleet: replaced each time by a commit without a parent. */
+export const NEWS = 'refs/heads/news/state';
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const MACHINE = /^[0-9a-f]{8}$/;
