@@ -10,6 +10,8 @@ export interface Judged {
   readonly why: string | null;
   /** Milliseconds since 1970 by the reader's clock. */
   readonly lastContactAt: number;
+  /** Of the time since then, for how long the reader could not know: that makes nobody silent. Missing: not at all. */
+  readonly unseenMs?: number;
   /** Other machines that claim the name. Hostile text. */
   readonly contenders: readonly { readonly id: string; readonly addresses: readonly string[] }[];
 }
@@ -37,6 +39,7 @@ function join(a: Judged, b: Judged): Judged {
   return {
     ...first,
     lastContactAt: isSame ? Math.max(first.lastContactAt, second.lastContactAt) : first.lastContactAt,
+    unseenMs: (isSame ? Math.min(first.unseenMs ?? 0, second.unseenMs ?? 0) : first.unseenMs) ?? 0,
     contenders: [...first.contenders, ...second.contenders],
   };
 }

@@ -29,7 +29,7 @@ function unbelieved({ trust, presence, why }: Judged): SeenState | null {
 
 function seen(judged: Judged, presence: Presence, now: number): SeenState {
   const since = now - judged.lastContactAt;
-  if (since > SILENT_BEATS * presence.heartbeatMs)
+  if (since - (judged.unseenMs ?? 0) > SILENT_BEATS * presence.heartbeatMs)
     return { state: 'silent', reason: `no contact for ${formatAge(since)}${lastSeen(presence)}` };
   const conflict = describeConflict(judged, presence);
   if (conflict !== null) return { state: 'conflicting', reason: conflict };

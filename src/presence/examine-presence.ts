@@ -16,6 +16,8 @@ export type ExaminedPresence =
  */
 export interface PresenceMemo {
   examine(stored: StoredPresence): ExaminedPresence;
+  /** Outside of a whole reading: takes the place of whatever is known of the host. */
+  examineAgain(stored: StoredPresence): ExaminedPresence;
   /** Between two readings: what was not asked for since the last call is forgotten. */
   turn(): void;
 }
@@ -24,14 +26,23 @@ export function createPresenceMemo(): PresenceMemo {
   /** By host, from each store one. */
   let before = new Map<string, Remembered[]>();
   let current = new Map<string, Remembered[]>();
+  const look = (stored: StoredPresence): Remembered => {
+    const { signature, text, host } = stored;
+    const isIt = (one: Remembered) => one.signature === signature && one.text === text;
+    return before.get(host)?.find(isIt) ?? { signature, text, examined: examinePresence(stored) };
+  };
   return {
     examine(stored) {
-      const { signature, text, host } = stored;
-      const isIt = (one: Remembered) => one.signature === signature && one.text === text;
-      const found = before.get(host)?.find(isIt) ?? { signature, text, examined: examinePresence(stored) };
+      const { host } = stored;
+      const found = look(stored);
       const list = current.get(host);
       if (list === undefined) current.set(host, [found]);
       else list.push(found);
+      return found.examined;
+    },
+    examineAgain(stored) {
+      const found = look(stored);
+      before.set(stored.host, [found]);
       return found.examined;
     },
     turn() {

@@ -3,17 +3,20 @@
  * file for each host, so that a new process does not begin from nothing; all of it can be read again.
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
 import type { GitObjects, ObjectFormat } from '../git/objects.ts';
 import type { MovedRef } from '../git/ref-listing.ts';
 import type { Talk } from '../git/talk.ts';
 import type { SignedPresence } from '../model/presence.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
-import type { Clock } from '../system/clock.ts';
+import { type Clock, readBootId } from '../system/clock.ts';
 import { readFileOrNull, sweepTemporaries, writeFileAtomic } from '../system/files.ts';
 import { contenderOf, machineOf, readPresence } from './git-commits.ts';
 import { CONFLICTS, hostOfClaim, hostOfPresence, isRefName, PRESENCE, ROSTER } from './git-refs.ts';
 import type { Contender, StoredPresence } from './store.ts';
+import { clockJump, endOutage, extendOutage, type Instant, type Unseen } from './unseen-time.ts';
 
 export interface ReaderOptions {
   readonly name: string;
@@ -22,6 +25,8 @@ export interface ReaderOptions {
   readonly quick: Talk;
   readonly folder: string;
   readonly clock: Clock;
+  /** Milliseconds since boot, with the time asleep. */
+  readonly uptime?: () => number;
 }
 
 export interface PresenceReader {
@@ -55,10 +60,17 @@ interface State {
   roster: string | null;
   /** Of the last list of which everything was taken. */
   serial: number;
+  /** Of the last answer. */
+  instant: Instant | null;
+  /** Times for which nobody could know what is there. */
+  unseen: readonly Unseen[];
+  /** It does not answer. */
+  outage: Unseen | null;
 }
 
 export function createReader(o: ReaderOptions): PresenceReader {
   const { clock } = o;
+  const uptimeMs = o.uptime ?? (() => uptime() * 1000);
   let state: State | null = null;
   /** What was handed out, as long as nothing changed. */
   let answer: readonly StoredPresence[] | null = null;
@@ -72,6 +84,7 @@ export function createReader(o: ReaderOptions): PresenceReader {
     const known = load();
     if (known.listedAt === null) return ok(true);
     const listed = await o.quick.list(ROSTER_ONLY, signal);
+    keepTime(known, listed.ok, signal);
     if (!listed.ok) return listed;
     return ok((listed.value.refs[0]?.id ?? null) !== known.roster);
   }
@@ -79,6 +92,7 @@ export function createReader(o: ReaderOptions): PresenceReader {
   async function read(signal?: AbortSignal): Promise<Result<readonly StoredPresence[]>> {
     const known = load();
     const listed = await o.talk.list(PREFIXES, signal);
+    keepTime(known, listed.ok, signal);
     if (!listed.ok) return listed;
     const { moved, serial } = listed.value;
     const isNext = moved !== null && answer !== null && serial === known.serial + 1;
@@ -102,6 +116,28 @@ export function createReader(o: ReaderOptions): PresenceReader {
     known.listedAt = now;
     saveListed(o.folder, known);
     return ok(answer);
+  }
+
+  /** What passes while nothing answers, and what a clock that was set adds, is the time of nobody. */
+  function keepTime(known: State, answers: boolean, signal?: AbortSignal): void {
+    const now = clock.now();
+    if (!answers) {
+      // Before the first list there is nothing to be kept.
+      if (known.listedAt === null || signal?.aborted) return;
+      known.outage = extendOutage(known.outage, now);
+      // For the next process; this one knows it.
+      cached(() => saveListed(o.folder, known));
+      return;
+    }
+    const { unseen, instant } = known;
+    known.unseen = endOutage(unseen, known.outage, now);
+    known.outage = null;
+    known.instant = { wall: now, up: uptimeMs(), bootId: readBootId() };
+    const jump = clockJump(instant, known.instant);
+    if (jump > 0) known.unseen = endOutage(known.unseen, { from: now - jump, to: now }, now);
+    if (jump < 0) setBack(known, now);
+    // Everybody's silence is another one.
+    if (known.unseen !== unseen || jump !== 0) answer = null;
   }
 
   /** Hosts that are not there any more are forgotten. */
@@ -229,10 +265,11 @@ function toAnswer(state: State): StoredPresence[] {
     if (host !== null && contender !== null)
       contenders.set(host, [...(contenders.get(host) ?? []), contender]);
   }
+  const { unseen } = state;
   const answer: StoredPresence[] = [];
   for (const [host, { token, signed, seen }] of state.presences) {
     if (signed !== null)
-      answer.push({ host, ...signed, token, seen, contenders: contenders.get(host) ?? [] });
+      answer.push({ host, ...signed, token, seen, unseen, contenders: contenders.get(host) ?? [] });
   }
   return answer;
 }
@@ -245,6 +282,9 @@ function loadState(folder: string): State {
     listedAt: null,
     roster: null,
     serial: Number.NaN,
+    instant: null,
+    unseen: [],
+    outage: null,
   };
   const cache = cacheOf(folder);
   mkdirSync(cache, { recursive: true, mode: 0o755 });
@@ -255,17 +295,49 @@ function loadState(folder: string): State {
     const host = name.slice(0, -'.json'.length);
     const kept = parse(readFileOrNull(join(cache, name))) as Kept | null;
     if (isRefName(host) && typeof kept?.token === 'string' && typeof kept.seen?.notAfter === 'number')
-      state.presences.set(host, kept);
+      state.presences.set(host, notAfter(kept, listed.listedAt));
     else rmSync(join(cache, name), { force: true, recursive: true });
   }
   state.listedAt = listed.listedAt;
   state.roster = typeof listed.roster === 'string' ? listed.roster : null;
+  state.unseen = Array.isArray(listed.unseen) ? listed.unseen.filter(isUnseen) : [];
+  state.outage = isUnseen(listed.outage) ? listed.outage : null;
+  const { wall, up, bootId } = listed.instant ?? {};
+  if (typeof wall === 'number' && typeof up === 'number' && typeof bootId === 'string')
+    state.instant = { wall, up, bootId };
   return state;
 }
 
 /** Not synced: a crash costs reading again what is there. */
-function saveListed(folder: string, { listedAt, roster }: State): void {
-  writeFileAtomic(join(folder, LISTED), `${JSON.stringify({ listedAt, roster })}\n`, { durable: false });
+function saveListed(folder: string, { listedAt, roster, instant, unseen, outage }: State): void {
+  const kept = { listedAt, roster, instant, unseen, outage };
+  writeFileAtomic(join(folder, LISTED), `${JSON.stringify(kept)}\n`, { durable: false });
+}
+
+function isUnseen(value: Unseen | null | undefined): value is Unseen {
+  return typeof value?.from === 'number' && typeof value.to === 'number';
+}
+
+/** By a clock that was set back, nothing was seen later than now. Otherwise who is gone would look alive until then. */
+function setBack(state: State, now: number): void {
+  for (const [host, kept] of state.presences) state.presences.set(host, notAfter(kept, now));
+  state.unseen = [];
+  state.listedAt = Math.min(state.listedAt ?? now, now);
+}
+
+function notAfter(kept: Kept, latest: number): Kept {
+  const { seen } = kept;
+  if (seen.notAfter <= latest) return kept;
+  const notBefore = seen.notBefore === null ? null : Math.min(seen.notBefore, latest);
+  return { ...kept, seen: { notBefore, notAfter: latest } };
+}
+
+function cached(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+  }
 }
 
 const LISTED = 'listed.json';

@@ -27,6 +27,8 @@ export interface GitStoreOptions {
   readonly sshFolder: string | null;
   readonly limits: TalkOptions['limits'];
   readonly clock: Clock;
+  /** Milliseconds since boot, with the time asleep. */
+  readonly uptime?: () => number;
 }
 
 const HISTORY_MAX = 500;
@@ -54,7 +56,14 @@ function createOneStore(remote: string, o: GitStoreOptions): StatusStore {
     return {
       reading,
       publisher: createPublisher({ name: remote, talk: talk(), folder, clock: o.clock }),
-      reader: createReader({ name: remote, talk: reading, quick: talk(), folder, clock: o.clock }),
+      reader: createReader({
+        name: remote,
+        talk: reading,
+        quick: talk(),
+        folder,
+        clock: o.clock,
+        ...(o.uptime === undefined ? {} : { uptime: o.uptime }),
+      }),
     };
   });
   const inTurn = { publish: createTurn(), read: createTurn(), news: createTurn() };

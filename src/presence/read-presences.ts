@@ -7,8 +7,14 @@
 import type { HostId } from '../model/ids.ts';
 import type { ExpectedHost, Presence, Trust } from '../model/presence.ts';
 import { SILENT_BEATS } from '../model/presence.ts';
-import { type ExaminedPresence, examinePresence, type PresenceMemo } from './examine-presence.ts';
+import {
+  createPresenceMemo,
+  type ExaminedPresence,
+  examinePresence,
+  type PresenceMemo,
+} from './examine-presence.ts';
 import type { Contender, StoredPresence } from './store.ts';
+import { unseenSince } from './unseen-time.ts';
 
 /** What a reader remembers of a host from one reading to the next. */
 export interface HostPin {
@@ -35,6 +41,8 @@ export interface JudgedPresence {
   readonly key: string | null;
   /** Milliseconds since 1970 by the reader's clock: the host's own time, where that can be true. Of `forged`: when it was found. */
   readonly lastContactAt: number;
+  /** Of the time since then, for how long the reader could not know. */
+  readonly unseenMs: number;
   /** Hostile text. */
   readonly contenders: readonly Contender[];
   /** When the reader saw it first. */
@@ -59,8 +67,67 @@ export interface Judgement {
   readonly pins: ReadonlyMap<string, HostPin>;
 }
 
+interface Before extends JudgeOptions {
+  readonly stored: readonly StoredPresence[];
+  readonly judgement: Judgement;
+}
+
+/**
+ * Judges one reading after the other, of one store. What a store hands out as the same object as before is what it was, so that of ten
+ * thousand presences only those that changed are looked at; the judgement is that of `judgePresences`.
+ */
+export function createJudge(): (stored: readonly StoredPresence[], o: JudgeOptions) => Judgement {
+  const memo = createPresenceMemo();
+  let before: Before | null = null;
+  return (stored, o) => {
+    const judgement =
+      (before === null ? null : judgeChanged(before, stored, o, memo)) ??
+      judgePresences(stored, { ...o, memo });
+    before = { ...o, stored, judgement };
+    return judgement;
+  };
+}
+
+/** null: too much is otherwise than it was. */
+function judgeChanged(
+  before: Before,
+  stored: readonly StoredPresence[],
+  o: JudgeOptions,
+  memo: PresenceMemo,
+): Judgement | null {
+  const isNext =
+    o.expected === before.expected &&
+    o.pins === before.judgement.pins &&
+    o.now >= before.now &&
+    stored.length === before.stored.length &&
+    // Each host has one.
+    stored.length === before.judgement.presences.length;
+  if (!isNext) return null;
+  const presences = before.judgement.presences.slice();
+  const changed = new Map<string, HostPin>();
+  let expected: ReadonlyMap<string, ExpectedHost> | null = null;
+  for (let n = 0; n < stored.length; n += 1) {
+    const one = stored[n]!;
+    // What was not believed may be believed by now: a machine that came anew waits for the silence of the one before.
+    if (one === before.stored[n] && presences[n]!.trust !== 'forged') continue;
+    const { host } = one;
+    if (host !== before.stored[n]!.host) return null;
+    if (o.expected !== null) expected ??= byName(o.expected);
+    const pin = o.pins.get(host) ?? null;
+    const found = judgeOne({ stored: one, examined: memo.examineAgain(one) }, { expected, pin, now: o.now });
+    presences[n] = found;
+    const next = isBelieved(found) ? pinOf(pin, found, expected?.get(host)) : pin;
+    if (next !== null && next !== pin) changed.set(host, next);
+  }
+  return { presences, pins: withChanged(o.pins, changed, o.pins) };
+}
+
+function byName(expected: readonly ExpectedHost[]): ReadonlyMap<string, ExpectedHost> {
+  return new Map(expected.map((host) => [host.name, host]));
+}
+
 export function judgePresences(stored: readonly StoredPresence[], o: JudgeOptions): Judgement {
-  const expected = o.expected && new Map(o.expected.map((host) => [host.name, host]));
+  const expected = o.expected && byName(o.expected);
   const changed = new Map<string, HostPin>();
   const judged = new Map<string, JudgedPresence>();
   for (const one of newestFirst(stored, o.memo)) {
@@ -119,13 +186,15 @@ function judgeOne({ stored, examined }: Examined, o: Knowledge): JudgedPresence 
   const { trust, why } = examined.ok ? decideTrust(examined.presence, examined.key, o) : forged(examined.why);
   const presence = examined.ok && trust !== 'forged' ? examined.presence : null;
   const told = presence === null ? notAfter : Math.max(presence.clock, notBefore ?? 0);
+  const lastContactAt = Math.min(told, notAfter, o.now);
   return {
     host,
     presence,
     trust,
     why,
     key: examined.ok ? examined.key : null,
-    lastContactAt: Math.min(told, notAfter, o.now),
+    lastContactAt,
+    unseenMs: unseenSince(stored.unseen ?? [], lastContactAt),
     contenders,
     observedAt: notAfter,
   };
@@ -210,6 +279,7 @@ function joinJudged(first: JudgedPresence, second: JudgedPresence): JudgedPresen
   return {
     ...better,
     lastContactAt: isSame ? Math.max(better.lastContactAt, other.lastContactAt) : better.lastContactAt,
+    unseenMs: isSame ? Math.min(better.unseenMs, other.unseenMs) : better.unseenMs,
     contenders: [...better.contenders, ...other.contenders],
   };
 }

@@ -2,6 +2,7 @@
 import type { HostId } from '../model/ids.ts';
 import type { SignedPresence, Transition } from '../model/presence.ts';
 import type { Result } from '../model/trouble.ts';
+import type { Unseen } from './unseen-time.ts';
 
 /** What a host has to say: all of it is delivered by one `publish`, or none. */
 export interface Outgoing {
@@ -43,6 +44,8 @@ export interface StoredPresence {
    * presence before was still there; null when we had not looked before.
    */
   readonly seen: { readonly notBefore: number | null; readonly notAfter: number };
+  /** Times for which we could not know; missing: none. */
+  readonly unseen?: readonly Unseen[];
   /** Claims of other machines to the same name. */
   readonly contenders: readonly Contender[];
 }
