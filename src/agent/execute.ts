@@ -20,6 +20,7 @@ import { repoPaths } from '../system/paths.ts';
 import type { AgentContext, HostView } from './context.ts';
 import type { Follower } from './follower.ts';
 import { makeRunId } from './run-id.ts';
+import { scriptPath } from './script-path.ts';
 
 export interface ExecuteOptions {
   readonly view: HostView;
@@ -284,6 +285,7 @@ async function specOf(
     runFolder: join(context.paths.state, 'runs', intent.id),
     limits: view.config.limits,
     uses: { action: step.definition?.limits, host: view.config.limits.run, default: defaultRunLimits },
+    path: scriptPath(),
     rosterFile: join(context.paths.state, 'roster.json'),
     root: context.paths.root,
   };

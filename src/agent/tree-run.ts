@@ -24,6 +24,7 @@ import { type Clock, readBootId } from '../system/clock.ts';
 import { type Paths, repoPaths } from '../system/paths.ts';
 import { filesOfCommit, REPO_FILE, readActions } from './actions.ts';
 import { makeRunId } from './run-id.ts';
+import { scriptPath } from './script-path.ts';
 import type { HostPicture } from './status.ts';
 
 export interface TreeRunOptions {
@@ -146,6 +147,7 @@ async function prepare(snapshot: Snapshot, o: TreeRunOptions): Promise<{ spec: R
     runFolder: join(paths.state, 'runs', id),
     limits: config.limits,
     uses: { action: action.limits, host: config.limits.run, default: defaultRunLimits },
+    path: scriptPath(),
     rosterFile: join(paths.state, 'roster.json'),
     root: paths.root,
   };

@@ -49,8 +49,7 @@ async function becomeFleet(fleet: Fleet, lb: StageHost): Promise<void> {
 
   const haproxy = findHaproxy();
   await bootstrap(fleet, web2, ['--label', 'part=app', '--label', `port=${ports.web2}`], nodeLabel());
-  const programs = ['--label', `pullyu=${stage.program}`];
-  if (haproxy === null) programs.push('--label', `haproxy=${stage.ownBalancer()}`);
+  const programs = haproxy === null ? ['--label', `haproxy=${stage.ownBalancer()}`] : [];
   await bootstrap(fleet, lb, ['--label', 'part=lb', '--label', `port=${ports.balancer}`], programs);
   if (haproxy === null)
     tell.note('(HAProxy is not installed on this machine: a small balancer of the demo takes its place)');

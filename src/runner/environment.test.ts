@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { exampleSpec } from '../../tests/support/run-spec.ts';
 import { tempFolder } from '../../tests/support/temp.ts';
 import { ownAccount, parseAccount } from './account.ts';
-import { labelVariables } from './environment.ts';
+import { DEFAULT_PATH, labelVariables, pathWith } from './environment.ts';
 import { runFiles } from './run-files.ts';
 import { isStarted } from './spec.ts';
 import { startRun } from './start.ts';
@@ -138,4 +138,12 @@ test('a passwd file gives home and shell, with defaults for what is empty', () =
   expect(parseAccount(text, 'nobody')?.home).toBe('/');
   expect(parseAccount(text, 'bad')).toBeNull();
   expect(parseAccount(text, 'sho')).toBeNull();
+});
+
+test('a script finds pullyu and Node wherever they are, after everything else', () => {
+  expect(pathWith(['/usr/bin/pullyu', '/usr/local/bin/node'])).toBe(DEFAULT_PATH);
+  expect(pathWith(['/opt/pullyu/bin/pullyu', '/opt/node/bin/node', '/opt/node/bin/npm'])).toBe(
+    `${DEFAULT_PATH}:/opt/pullyu/bin:/opt/node/bin`,
+  );
+  expect(pathWith(['', 'pullyu', '/odd:folder/pullyu'])).toBe(DEFAULT_PATH);
 });

@@ -1,8 +1,20 @@
 /** The whole environment of an action. Nothing is inherited from the agent: what works by hand works from a timer. */
+import { dirname } from 'node:path';
 import type { Account } from './account.ts';
 import type { RunSpec } from './spec.ts';
 
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * The PATH of an action: a script may call `pullyu`, wherever it is installed.
+ * @param programs Absolute paths of pullyu and of Node.
+ */
+export function pathWith(programs: readonly string[]): string {
+  const folders = DEFAULT_PATH.split(':');
+  for (const folder of programs.map((program) => dirname(program)))
+    if (folder.startsWith('/') && !folder.includes(':') && !folders.includes(folder)) folders.push(folder);
+  return folders.join(':');
+}
 
 /** By this variable every process is known that a run ever started, also one that left its session and its parent. */
 export const RUN_MARK = 'PULLYU_RUN_ID';
@@ -26,7 +38,7 @@ export function actionEnvironment(
     USER: account.name,
     LOGNAME: account.name,
     SHELL: account.shell,
-    PATH: DEFAULT_PATH,
+    PATH: spec.path ?? DEFAULT_PATH,
     LANG: 'C.UTF-8',
     PWD: spec.tree,
     DEBIAN_FRONTEND: 'noninteractive',

@@ -33,6 +33,8 @@ export interface RunSpec {
   readonly uses?: LimitSources;
   /** PULLYU_ROSTER; made with this host alone when it is missing. */
   readonly rosterFile: string;
+  /** Default: `DEFAULT_PATH`. */
+  readonly path?: string;
   /** `--root` of the agent, for a `pullyu` that the script calls; null or absent without one. */
   readonly root?: string | null;
 }

@@ -1,7 +1,7 @@
 /** examples/load-balancer, pushed as it is: hosts that find one another, with a real HAProxy in front. Nobody tells anybody an address. */
 import { writeFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { startGitServer } from '../../src/demo/git-server.ts';
@@ -33,7 +33,7 @@ async function fleet() {
   const bootstrap = async (name: string, labels: Record<string, string>): Promise<TestHost> => {
     const host = createHost();
     cleanups.push(() => host.close());
-    const all = { ...labels, address: '127.0.0.1', port: `${await freePort()}`, pullyu: program };
+    const all = { ...labels, address: '127.0.0.1', port: `${await freePort()}` };
     const words = Object.entries(all).flatMap(([key, value]) => ['--label', `${key}=${value}`]);
     const more = ['--status', presences, '--status-heartbeat', '1s', '--interval', '500ms'];
     const rest = ['--host', name, '--name', 'it', '--heartbeat', 'none'];
@@ -198,7 +198,12 @@ test('a partner is reached as its facts and labels say, and hostile ones are lef
   ]);
   const ran = await exec(['/bin/sh', '-eu', '-c', '. lib/partners.sh; partners app 8080'], {
     cwd: join(examplesFolder, 'load-balancer'),
-    env: { ...host.env, PULLYU_ROSTER: file, PULLYU_STATE_DIR: host.root, PULLYU_LABEL_PULLYU: program },
+    env: {
+      ...host.env,
+      PATH: `${host.env.PATH}:${dirname(program)}`,
+      PULLYU_ROSTER: file,
+      PULLYU_STATE_DIR: host.root,
+    },
     timeoutMs: 30_000,
   });
   expect(ran.stdout.toString().split('\n')).toEqual([

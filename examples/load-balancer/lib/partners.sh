@@ -4,7 +4,7 @@
 # Where a host is reached is its label `address`, or else its first address; its port is its fact or label `port`, or else PORT.
 partners() {
   roster=$PULLYU_STATE_DIR/roster.txt
-  "${PULLYU_LABEL_PULLYU:-pullyu}" roster --label "part=$1" \
+  pullyu roster --label "part=$1" \
     --format '{name}|{label.address}|{address}|{fact.port}|{label.port}' >"$roster"
   while IFS='|' read -r name named first fact label; do
     address=${named:-$first}
