@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runner: ['model', 'errors.ts', 'system'],
   fleet: ['model', 'errors.ts'],
   presence: ['model', 'errors.ts', 'system', 'git', 'fleet'],
+  hub: ['model', 'errors.ts', 'system', 'git', 'fleet', 'presence'],
   news: ['model', 'errors.ts', 'system', 'git', 'fleet', 'presence'],
   agent: [
     'model',
@@ -62,6 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'agent',
     'heartbeat',
     'demo',
+    'hub',
   ],
 };
 

@@ -15,3 +15,7 @@ export function parseCount(text: string): number {
     throw new InvalidArgumentError(`expected a number of 1 or more, found ${JSON.stringify(text)}`);
   return count;
 }
+
+export function collectText(text: string, texts: readonly string[]): string[] {
+  return [...texts, text];
+}

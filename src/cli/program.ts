@@ -5,6 +5,7 @@ import { version } from '../model/version.ts';
 import { type CommandContext, createContext } from './context.ts';
 import { addControlCommands } from './control-commands.ts';
 import { addFleetCommands } from './fleet-commands.ts';
+import { addHubCommands } from './hub-commands.ts';
 import { collectLabel, parseCount } from './option-values.ts';
 
 const EXIT_CODES = `
@@ -33,6 +34,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addRepositoryCommands(program, run);
   addControlCommands(program, run);
   addFleetCommands(program, run);
+  addHubCommands(program, run);
   for (const command of program.commands) finish(command, `pullyu ${command.name()}`);
 
   try {

@@ -1,0 +1,15 @@
+/** What a hub tells its operator. Text of strangers in it is escaped already. */
+export type HubEvent =
+  | {
+      readonly type: 'pushed';
+      readonly repository: string;
+      readonly refs: readonly string[];
+      /** Id of the token. */
+      readonly token: string;
+      readonly address: string;
+    }
+  /** Wrong tokens, again and again. */
+  | { readonly type: 'guessing'; readonly address: string }
+  /** Somebody was sent away because all places are taken. */
+  | { readonly type: 'busy'; readonly repository: string; readonly lane: 'clone' | 'fetch' | 'push' }
+  | { readonly type: 'failed'; readonly repository: string; readonly message: string };

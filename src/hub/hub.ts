@@ -1,0 +1,249 @@
+/**
+ * The hub: a git server over HTTP. Requests in, responses out; sockets are the business of `serve.ts`.
+ *
+ * It keeps no state that git does not hold, but for its tokens. Whatever is in memory can be made again, so any number of hubs may
+ * stand over copies of the same repositories.
+ */
+import { join } from 'node:path';
+import { printable } from '../model/printable.ts';
+import { type Clock, systemClock } from '../system/clock.ts';
+import { parseAuthorization } from './authorization.ts';
+import { answerFetch, FETCH_HEADERS } from './fetch-answer.ts';
+import { createGuessBrake } from './guess-brake.ts';
+import { HUB_LIMITS, type HubContext, type HubLimits } from './hub-context.ts';
+import type { HubEvent } from './hub-event.ts';
+import { createLane, type LaneSize } from './lanes.ts';
+import { createPackCache } from './pack-cache.ts';
+import { parseProtocolVersion } from './protocol-version.ts';
+import { answerPush } from './push-answer.ts';
+import { createRepositories } from './repositories.ts';
+import type { Repository } from './repository.ts';
+import { BodyRefused, readWholeBody } from './request-body.ts';
+import { type GitService, parseRoute } from './route.ts';
+import { ANSWERS, methodAnswer, type TextAnswer, textAnswer, toResponse } from './text-answer.ts';
+import { mayPush, mayRead, recognizeToken, type Token } from './token.ts';
+import { createTokenSource, hubFolder } from './token-file.ts';
+
+export interface HubOptions {
+  /** Absolute: bare repositories are below it. */
+  readonly repos: string;
+  /** Everybody may read everything. Nobody ever pushes without a token. */
+  readonly anonymousRead: boolean;
+  readonly tell?: (event: HubEvent) => void;
+  readonly clock?: Clock;
+  readonly limits?: HubLimits;
+  readonly lanes?: Readonly<Record<'clone' | 'fetch' | 'push', LaneSize>>;
+  readonly cache?: { readonly memoryMaxBytes: number; readonly diskMaxBytes: number };
+}
+
+/** A request as far as it can be answered at once. */
+export interface Question {
+  readonly method: string;
+  /** Path and query as they stand in the request line. */
+  readonly target: string;
+  readonly authorization: string | null;
+  readonly gitProtocol: string | null;
+  readonly contentType: string | null;
+  /** Unpacked; null: there is none. */
+  readonly body: Buffer | null;
+}
+
+export interface QuickAnswer {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface Hub {
+  /** @param address Of the client, for limits and the log. */
+  handle(request: Request, address: string): Promise<Response>;
+  /** What idle hosts ask, from memory and without waiting; null: `handle` has to answer. */
+  answerAtOnce(question: Question): QuickAnswer | null;
+  /** Requests that wait for their answer to begin, and gits. */
+  readonly atWork: number;
+  /** Ends what is still at work. */
+  close(): void;
+}
+
+const LANES = {
+  clone: { running: 2, waiting: 256, waitMs: 60_000 },
+  fetch: { running: 4, waiting: 1_024, waitMs: 30_000 },
+  push: { running: 4, waiting: 256, waitMs: 60_000 },
+} as const;
+const CACHE = { memoryMaxBytes: 64 * 2 ** 20, diskMaxBytes: 2 ** 30 };
+
+/** Allowed with this token, or for everybody (null); a text: refused. */
+type Access = { readonly token: Token | null } | { readonly refused: TextAnswer };
+
+export function createHub(o: HubOptions): Hub {
+  const clock = o.clock ?? systemClock;
+  const limits = o.limits ?? HUB_LIMITS;
+  const lanes = o.lanes ?? LANES;
+  const ending = new AbortController();
+  const repositories = createRepositories(o.repos, { clock, limits: limits.git });
+  const tokens = createTokenSource(o.repos, clock.monotonic);
+  const brake = createGuessBrake();
+  const context: HubContext = {
+    clock,
+    limits,
+    lanes: {
+      clone: createLane(lanes.clone),
+      fetch: createLane(lanes.fetch),
+      push: createLane(lanes.push),
+    },
+    packs: createPackCache({
+      folder: join(hubFolder(o.repos), 'answers'),
+      ...(o.cache ?? CACHE),
+      monotonic: clock.monotonic,
+    }),
+    tell: o.tell ?? (() => {}),
+    ending: ending.signal,
+  };
+  let atWork = 0;
+
+  /** Whether this request may do that. A wrong token is wrong also where none is needed: its owner wants to know. */
+  function authorize(
+    header: string | null,
+    repository: string,
+    service: GitService,
+    address: string,
+  ): Access {
+    const text = parseAuthorization(header);
+    if (text === null) {
+      const isOpen = o.anonymousRead && service === 'git-upload-pack' && header === null;
+      return isOpen ? { token: null } : { refused: ANSWERS.tokenMissing };
+    }
+    const now = clock.now();
+    const token = recognizeToken(text, tokens.tokens(), now);
+    if (token === null) return { refused: wrongToken(address, now) };
+    if (service === 'git-upload-pack')
+      return mayRead(token, repository) || o.anonymousRead ? { token } : { refused: ANSWERS.noRepository };
+    if (mayPush(token, repository) !== 'none') return { token };
+    return { refused: mayRead(token, repository) ? ANSWERS.noWrite : ANSWERS.noRepository };
+  }
+
+  function wrongToken(address: string, now: number): TextAnswer {
+    const waitMs = brake.wrong(address, now);
+    if (waitMs === 0) return ANSWERS.tokenWrong;
+    context.tell({ type: 'guessing', address });
+    const seconds = Math.ceil(waitMs / 1000);
+    return textAnswer(429, `too many wrong tokens came from your address; wait ${seconds} s`, {
+      'Retry-After': String(seconds),
+      Connection: 'close',
+    });
+  }
+
+  async function handle(request: Request, address: string): Promise<Response> {
+    const { pathname, search } = new URL(request.url);
+    const route = parseRoute(request.method, pathname + search);
+    switch (route.kind) {
+      case 'health':
+        return toResponse(ANSWERS.healthy);
+      case 'unknown':
+        return toResponse(ANSWERS.unknown);
+      case 'method':
+        return toResponse(methodAnswer(route.allow));
+      default:
+    }
+    const service = route.kind === 'dumb' ? 'git-upload-pack' : route.service;
+    const header = request.headers.get('authorization');
+    const access = authorize(header, route.repository, service, address);
+    if ('refused' in access) return toResponse(access.refused);
+    if (ending.signal.aborted) return toResponse(ANSWERS.stopping);
+    if (route.kind === 'dumb') return toResponse(ANSWERS.dumb);
+    const repository = repositories.find(route.repository);
+    if (repository === null) return toResponse(ANSWERS.noRepository);
+    if (typeof repository === 'string') return toResponse(textAnswer(501, repository));
+    if (route.kind === 'advertise') return advertise(request, repository, service);
+    return talk(request, { repository, service, token: access.token, address });
+  }
+
+  async function advertise(request: Request, repository: Repository, service: GitService): Promise<Response> {
+    const version = parseProtocolVersion(request.headers.get('git-protocol'));
+    const body = await repository.advertise(service, version);
+    return new Response(new Uint8Array(body), { headers: advertisementHeaders(service) });
+  }
+
+  async function talk(
+    request: Request,
+    of: { repository: Repository; service: GitService; token: Token | null; address: string },
+  ): Promise<Response> {
+    const { repository, service, token, address } = of;
+    if (request.headers.get('content-type') !== `application/x-${service}-request`)
+      return toResponse(ANSWERS.wrongType);
+    const version = parseProtocolVersion(request.headers.get('git-protocol'));
+    if (service === 'git-receive-pack') {
+      // Nobody gets here without one: `authorize` gives push to tokens only.
+      if (token === null) return toResponse(ANSWERS.tokenMissing);
+      return answerPush({ request, repository, version, token, address }, context);
+    }
+    const { questionMaxBytes: maxBytes, stallMs } = limits;
+    const body = await readWholeBody(request, { maxBytes, stallMs });
+    return answerFetch(repository, version, body, request.signal, context);
+  }
+
+  return {
+    get atWork() {
+      const { clone, fetch, push } = context.lanes;
+      return atWork + clone.running + fetch.running + push.running;
+    },
+    async handle(request, address) {
+      atWork += 1;
+      try {
+        return await handle(request, address);
+      } catch (error) {
+        if (error instanceof BodyRefused) return toResponse(error.answer);
+        const { message } = error as Error;
+        context.tell({
+          type: 'failed',
+          repository: printable(new URL(request.url).pathname),
+          message: printable(message, 500),
+        });
+        return toResponse(ANSWERS.gitFailed);
+      } finally {
+        atWork -= 1;
+      }
+    },
+    answerAtOnce(q) {
+      const route = parseRoute(q.method, q.target);
+      if (route.kind !== 'advertise' && route.kind !== 'talk') return null;
+      const { repository: name, service } = route;
+      if (ending.signal.aborted) return null;
+      if (q.authorization !== null) {
+        const text = parseAuthorization(q.authorization);
+        const token = text === null ? null : recognizeToken(text, tokens.tokens(), clock.now());
+        if (token === null || !mayRead(token, name)) return null;
+        if (service === 'git-receive-pack' && mayPush(token, name) === 'none') return null;
+      } else if (!o.anonymousRead || service === 'git-receive-pack') return null;
+      const repository = repositories.find(name);
+      if (repository === null || typeof repository === 'string') return null;
+      const version = parseProtocolVersion(q.gitProtocol);
+      if (route.kind === 'advertise') {
+        const body = repository.advertisement(service, version);
+        return body && { headers: advertisementHeaders(service), body };
+      }
+      if (service !== 'git-upload-pack' || version !== 2 || q.body === null) return null;
+      if (q.contentType !== 'application/x-git-upload-pack-request') return null;
+      const body = repository.lsRefs(q.body);
+      return typeof body === 'string' ? null : { headers: FETCH_HEADERS, body };
+    },
+    close() {
+      ending.abort();
+      context.packs.close();
+    },
+  };
+}
+
+const ADVERTISEMENT_HEADERS = {
+  'git-upload-pack': {
+    'Content-Type': 'application/x-git-upload-pack-advertisement',
+    'Cache-Control': 'no-cache',
+  },
+  'git-receive-pack': {
+    'Content-Type': 'application/x-git-receive-pack-advertisement',
+    'Cache-Control': 'no-cache',
+  },
+} as const;
+
+function advertisementHeaders(service: GitService): Readonly<Record<string, string>> {
+  return ADVERTISEMENT_HEADERS[service];
+}

@@ -1,0 +1,271 @@
+/** The hub on a socket: the only file that knows node:http. What an idle host asks is answered before a Request is even made. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { delay } from '../system/clock.ts';
+import type { Hub, QuickAnswer } from './hub.ts';
+import { createTlsFiles, type TlsPaths } from './tls-files.ts';
+
+export interface ServeOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly tls: TlsPaths | null;
+  /** At once; one more is closed right away. */
+  readonly connectionsMax?: number;
+  readonly limits?: Partial<SocketLimits>;
+}
+
+export interface SocketLimits {
+  /** For the head of a request, also of the first one. */
+  readonly headMs: number;
+  /** Between two requests on one connection: longer than the interval of most hosts. */
+  readonly keptMs: number;
+  /** Without a byte in either direction while a request is at work. */
+  readonly silentMs: number;
+  /** For a small body to come. */
+  readonly bodyMs: number;
+}
+
+export interface Serving {
+  readonly port: number;
+  /** Connections that are open. */
+  connections(): number;
+  /** Takes no more, lets what runs come to its end for so long, then ends it. Loses no push that git has got. */
+  close(withinMs: number): Promise<void>;
+}
+
+const LIMITS: SocketLimits = { headMs: 15_000, keptMs: 125_000, silentMs: 180_000, bodyMs: 30_000 };
+const CONNECTIONS_MAX = 20_000;
+const HEAD_MAX_BYTES = 16 * 1024;
+/** A question of an idle host; longer ones take the long way. */
+const SMALL_BODY_BYTES = 64 * 1024;
+/** What a client that was refused may still send before it is cut off, so that it reads why. */
+const LEFT_OVER_BYTES = 64 * 2 ** 20;
+const LEFT_OVER_MS = 5_000;
+
+/** @throws the system's error (EADDRINUSE, EACCES) when the address cannot be taken; PullyuError for files of TLS. */
+export async function serve(hub: Hub, o: ServeOptions): Promise<Serving> {
+  const limits = { ...LIMITS, ...o.limits };
+  const settings = {
+    maxHeaderSize: HEAD_MAX_BYTES,
+    headersTimeout: limits.headMs,
+    // Large pushes take their time; what stands still is ended by `silentMs`.
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keptMs,
+    connectionsCheckingInterval: Math.min(5_000, limits.headMs),
+  };
+  const tls = o.tls === null ? null : createTlsFiles(o.tls);
+  const server: Server =
+    tls === null ? createServer(settings) : createTlsServer({ ...settings, ...tls.read() });
+  const sockets = new Set<Socket>();
+  let isStopping = false;
+  const onRequest = (request: IncomingMessage, response: ServerResponse, mustContinue: boolean) => {
+    if (isStopping) response.shouldKeepAlive = false;
+    // What a client does to its own connection is no matter of ours.
+    response.on('error', () => {});
+    take(hub, request, response, { mustContinue, bodyMs: limits.bodyMs });
+  };
+  server.on('request', (request, response) => onRequest(request, response, false));
+  server.on('checkContinue', (request, response) => onRequest(request, response, true));
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.maxConnections = o.connectionsMax ?? CONNECTIONS_MAX;
+  server.setTimeout(limits.silentMs);
+  server.listen({ port: o.port, host: o.host, backlog: 4_096 });
+  await once(server, 'listening');
+  const stopFollowing = tls?.follow((context) => {
+    if ('setSecureContext' in server && typeof server.setSecureContext === 'function')
+      server.setSecureContext(context);
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('expected a TCP address');
+  return {
+    port: address.port,
+    connections: () => sockets.size,
+    async close(withinMs) {
+      isStopping = true;
+      stopFollowing?.();
+      const closed = once(server, 'close');
+      server.close();
+      server.closeIdleConnections();
+      const isDone = closed.then(() => true);
+      await Promise.race([isDone, delay(withinMs)]);
+      hub.close();
+      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+      // A push whose client has gone, and that git is about to finish.
+      for (let waited = 0; hub.atWork > 0 && waited < withinMs; waited += 20) await delay(20);
+    },
+  };
+}
+
+interface Taking {
+  readonly mustContinue: boolean;
+  readonly bodyMs: number;
+}
+
+function take(hub: Hub, request: IncomingMessage, response: ServerResponse, o: Taking): void {
+  if (!request.url?.startsWith('/')) return void response.writeHead(400, { Connection: 'close' }).end();
+  const onBody = (body: Buffer | null) => {
+    const answer = hub.answerAtOnce(questionOf(request, body));
+    if (answer === null) goOn(hub, request, response, body, o);
+    else send(response, answer);
+  };
+  if (!isSmall(request) || o.mustContinue) goOn(hub, request, response, null, o);
+  else if (request.method === 'GET') onBody(null);
+  else collect(request, response, o.bodyMs, onBody);
+}
+
+/** With a body that says how long it is, and that it is as it is. */
+function isSmall(request: IncomingMessage): boolean {
+  const { headers, method } = request;
+  if (method === 'GET') return true;
+  return (
+    method === 'POST' &&
+    headers['content-encoding'] === undefined &&
+    headers['transfer-encoding'] === undefined &&
+    Number(headers['content-length'] ?? Number.NaN) <= SMALL_BODY_BYTES
+  );
+}
+
+function questionOf({ method, url, headers }: IncomingMessage, body: Buffer | null) {
+  const protocol = headers['git-protocol'];
+  return {
+    method: method ?? '',
+    target: url ?? '',
+    authorization: headers.authorization ?? null,
+    gitProtocol: typeof protocol === 'string' ? protocol : null,
+    contentType: headers['content-type'] ?? null,
+    body,
+  };
+}
+
+function collect(
+  request: IncomingMessage,
+  response: ServerResponse,
+  withinMs: number,
+  then: (body: Buffer) => void,
+): void {
+  const pieces: Buffer[] = [];
+  const timer = setTimeout(() => {
+    response.writeHead(408, { Connection: 'close' }).end();
+    request.destroy();
+  }, withinMs);
+  request.on('data', (piece: Buffer) => pieces.push(piece));
+  request.on('end', () => {
+    clearTimeout(timer);
+    then(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
+  });
+  request.on('close', () => clearTimeout(timer));
+  request.on('error', () => {});
+}
+
+function send(response: ServerResponse, answer: QuickAnswer): void {
+  response.writeHead(200, { ...answer.headers, 'Content-Length': answer.body.length }).end(answer.body);
+}
+
+/** The long way: a Request for the hub, and its Response as it comes. */
+function goOn(
+  hub: Hub,
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Buffer | null,
+  o: Taking,
+): void {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
+  const asked = new Request(new URL(request.url ?? '/', 'http://hub'), {
+    method: request.method ?? 'GET',
+    headers: headersOf(request),
+    signal: gone.signal,
+    ...(hasBody
+      ? { body: body === null ? bodyOf(request, response, o) : new Uint8Array(body), duplex: 'half' }
+      : {}),
+  } as RequestInit);
+  hub
+    .handle(asked, request.socket.remoteAddress ?? 'unknown')
+    .then((answer) => pass(answer, request, response))
+    // Only what fails in the middle of an answer gets here: it must not look like its end.
+    .catch(() => response.destroy());
+}
+
+function headersOf(request: IncomingMessage): [string, string][] {
+  const { rawHeaders } = request;
+  const pairs: [string, string][] = [];
+  for (let n = 0; n < rawHeaders.length; n += 2) pairs.push([rawHeaders[n]!, rawHeaders[n + 1]!]);
+  return pairs;
+}
+
+/** The client is told to go on when somebody wants its body, and not before. */
+function bodyOf(request: IncomingMessage, response: ServerResponse, o: Taking): ReadableStream<Uint8Array> {
+  const pieces = request.iterator({ destroyOnReturn: false });
+  let isFirst = true;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        if (isFirst && o.mustContinue) response.writeContinue();
+        isFirst = false;
+        const { done, value } = await pieces.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel() {
+        await pieces.return?.();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function pass(answer: Response, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const headers = Object.fromEntries(answer.headers);
+  const isCutOff = !request.complete && request.method !== 'GET' && answer.status >= 400;
+  if (isCutOff) headers.connection = 'close';
+  if (answer.status >= 400) {
+    const text = Buffer.from(await answer.arrayBuffer());
+    response.writeHead(answer.status, { ...headers, 'Content-Length': text.length });
+    if (request.method !== 'HEAD') response.write(text);
+    if (isCutOff) await throwAway(request);
+    return void response.end();
+  }
+  response.writeHead(answer.status, headers);
+  if (answer.body === null || request.method === 'HEAD') return void response.end();
+  const reader = answer.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (response.destroyed) return void reader.cancel().catch(() => {});
+    if (done) return void response.end();
+    if (!response.write(value)) await drained(response);
+  }
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
+}
+
+/** Closing at once would make the kernel forget the answer that the client has not read yet. */
+async function throwAway(request: IncomingMessage): Promise<void> {
+  let bytes = 0;
+  const enough = new AbortController();
+  request.on('data', (piece: Buffer) => {
+    bytes += piece.length;
+    if (bytes > LEFT_OVER_BYTES) enough.abort();
+  });
+  for (const event of ['end', 'close', 'error']) request.once(event, () => enough.abort());
+  request.resume();
+  await delay(LEFT_OVER_MS, enough.signal);
+}
