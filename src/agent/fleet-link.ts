@@ -23,7 +23,7 @@ export interface FleetLink extends RosterSource {
   hear(event: AgentEvent): void;
   /** A one-shot look waits for the roster, but not for long. */
   refresh(): Promise<void>;
-  /** For a daemon: from now on everything goes on by itself. @param onChange The roster is another one: look. */
+  /** For a daemon: from now on everything goes on by itself. @param onChange The roster is another one, or a wake came: look. */
   start(onChange: () => void): void;
   /** For a process that ends: what is asked of the machine is waited for, and told too. Still with the host's lock. */
   settle(): Promise<void>;
@@ -59,6 +59,7 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
     if (onChange === null) return;
     link.teller.start();
     link.keeper.start(onChange);
+    link.listen(onChange);
   };
 
   /** Most hosts need none of it, and one with `status` only after its first look. */

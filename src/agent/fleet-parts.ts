@@ -11,12 +11,15 @@ import { createMachineFacts, type Machine } from './machine-facts.ts';
 import { createRosterKeeper, type RosterKeeper } from './roster-keeper.ts';
 import { statusFolder } from './status-folder.ts';
 import { createTeller, type Teller } from './teller.ts';
+import { createWakeListener, type WakeListener } from './wake-listener.ts';
 
 export interface FleetParts {
   readonly config: StatusConfig;
   readonly teller: Teller;
   readonly keeper: RosterKeeper;
   readonly machine: Machine;
+  /** For a daemon: from now on wakes come, where there is NATS. */
+  listen(onWake: () => void): void;
   close(): Promise<void>;
 }
 
@@ -62,13 +65,18 @@ export function openFleetParts(config: StatusConfig, o: FleetPartsOptions): Flee
       bootId: context.bootId,
     }),
   });
+  let wakes: WakeListener | null = null;
   return {
     config,
     teller,
     keeper,
     machine,
+    listen(onWake) {
+      if (config.nats !== null)
+        wakes ??= createWakeListener(config.nats, { context, looker, hosts: keeper.size, onWake });
+    },
     async close() {
-      await Promise.all([teller.close(), keeper.close()]);
+      await Promise.all([teller.close(), keeper.close(), wakes?.close()]);
     },
   };
 }

@@ -55,4 +55,21 @@ export function addFleetCommands(program: Program, run: Run): void {
       .option('--format <format>', "json, lines, or a template such as '{name} {address}'", 'lines')
       .action((options) => run(async (context) => (await import('./roster.ts')).runRoster(options, context))),
   );
+  program
+    .command('wake')
+    .description('over NATS: hosts that follow a repo look now')
+    .argument('<repo>', 'as it is called in the host.yaml of the hosts')
+    .option('--ref <ref>', 'only hosts that follow this branch or tag')
+    .option('--commit <id>', 'only hosts that do not know this commit')
+    .option('--nats <url...>', 'servers (default: PULLYU_NATS, then status.nats in host.yaml)')
+    .option('--credentials <file>', 'what --nats asks for (also PULLYU_NATS_CREDENTIALS)')
+    .option('--tls-ca <file>', 'the certificates that --nats is trusted by')
+    .option('--json', 'see docs/json.md')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 a server has it, 3 none could be reached, 4 refused. Nobody waits for what the hosts do then.',
+    )
+    .action((repo, options) =>
+      run(async (context) => (await import('./wake.ts')).runWake(repo, options, context)),
+    );
 }

@@ -97,10 +97,7 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
       }
       maxAgeMs = bucket.maxAgeMs;
       const from = place.revision;
-      let caughtUp = () => {};
-      const isCaughtUp = new Promise<void>((resolve) => {
-        caughtUp = resolve;
-      });
+      const caughtUp = new AbortController();
       const iterator = await bucket.kv.watch({
         key: '>',
         ...(from === 0 ? {} : { resumeFromRevision: from + 1 }),
@@ -114,7 +111,7 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
         isLive = true;
         takeBacklog(backlog);
         tell();
-        caughtUp();
+        caughtUp.abort();
       };
       void (async () => {
         for await (const entry of iterator) {
@@ -134,7 +131,7 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
         const isThrough =
           bucket === null || bucket.entries === 0 || bucket.lastRevision <= (place?.revision ?? 0);
         if (isThrough) goLive();
-        else await Promise.race([isCaughtUp, delay(ASK_EVERY_MS)]);
+        else await delay(ASK_EVERY_MS, caughtUp.signal);
         if (!isLive) bucket = await findBucket(session);
       }
       return ok(null);
@@ -246,9 +243,14 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
   };
 
   async function loadingNow(signal?: AbortSignal): Promise<Result<null>> {
-    const limit = AbortSignal.any([AbortSignal.timeout(LOAD_TIMEOUT_MS), ...(signal ? [signal] : [])]);
+    const over = new AbortController();
+    const limit = signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]);
     const late = delay(LOAD_TIMEOUT_MS, limit).then(() => fail(lost(link.name)));
-    return loading === null ? fail(lost(link.name)) : Promise.race([loading, late]);
+    try {
+      return loading === null ? fail(lost(link.name)) : await Promise.race([loading, late]);
+    } finally {
+      over.abort();
+    }
   }
 }
 
