@@ -483,7 +483,9 @@ export async function createLooker(
           tidied,
         };
       }
-      return { ...reportOf(false, exitCode, last.plan), nextDueAt: nextDue(last.plan) };
+      // Told to end in the middle: nobody knows what is left, so it is not well.
+      const said = signal.aborted && exitCode === EXIT.ok ? EXIT.interrupted : exitCode;
+      return { ...reportOf(false, said, last.plan), nextDueAt: nextDue(last.plan) };
     },
 
     async busyTick() {

@@ -68,6 +68,8 @@ export async function runAgent(options: AgentOptions, context: CommandContext): 
           notifier.status(text);
         },
         onReport(report) {
+          // One that was cut off says nothing, least of all that this version reaches a remote.
+          if (report.exitCode === EXIT.interrupted) return null;
           failures = report.failures > 0 ? failures + 1 : 0;
           const makesWay = proof.judge({ worked: failures === 0, failures, now: clock.now() });
           return makesWay ? 'another version of pullyu is to be started in its place' : null;

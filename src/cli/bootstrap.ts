@@ -128,7 +128,8 @@ export async function runBootstrap(
     say(`${out.green('well')}: ${idle ?? 'all work is done; `pullyu status` shows it'}`);
   else {
     const who = report.kind === 'none' ? 'the next look' : 'the heartbeat';
-    say(`not all is well yet; ${who} goes on trying, \`pullyu status\` shows what is missing`);
+    const what = exitCode === EXIT.interrupted ? 'cut off' : 'not all is well yet';
+    say(`${what}; ${who} goes on, \`pullyu status\` shows what is missing`);
   }
   if (options.json) {
     const { host } = view;

@@ -45,7 +45,9 @@ export async function runLook(options: LookOptions, context: CommandContext): Pr
   }).finally(() => lock.release());
   const { exitCode, idle, held, failures } = look;
   // A copy that reached nothing in one look says no less than a daemon in three: the next minute has another turn.
-  proof?.judge({ worked: failures === 0, failures: failures === 0 ? 0 : ENOUGH, now: clock.now() });
+  // One that was cut off says nothing.
+  if (exitCode !== EXIT.interrupted)
+    proof?.judge({ worked: failures === 0, failures: failures === 0 ? 0 : ENOUGH, now: clock.now() });
   for (const { repo, until } of look.early)
     context.out.notice(
       `${repo}: asked all the same; by itself it would have been left alone until ${formatTime(until)}`,
@@ -61,9 +63,17 @@ export async function runLook(options: LookOptions, context: CommandContext): Pr
 }
 
 function summary(idle: boolean, exitCode: ExitCode, held: number): string {
+  if (exitCode === EXIT.interrupted) return 'cut off: the next look goes on with it';
   if (exitCode !== EXIT.ok) return 'looked: not all is well, see `pullyu status`';
   if (held > 0) return 'looked: paused, `pullyu resume` ends it';
   return idle ? 'looked: nothing to do' : 'looked: all is well';
+}
+
+function answerOf(exitCode: ExitCode): string {
+  if (exitCode === EXIT.interrupted) return 'the agent was told to end; the next look goes on';
+  return exitCode === EXIT.ok
+    ? 'the agent looked: all is well'
+    : 'the agent looked: not all is well, see `pullyu status`';
 }
 
 /** Somebody else is at work: a daemon looks for us and answers; a one-shot look is told to look once more. */
@@ -79,12 +89,7 @@ async function lookElsewhere(
     if (answer !== null && answer.exitCode !== EXIT.busy) {
       // What happened meanwhile is in the agent's own log.
       if (options.json) context.out.json({ idle: null, exitCode: answer.exitCode, events: [] });
-      else
-        context.out.line(
-          answer.exitCode === EXIT.ok
-            ? 'the agent looked: all is well'
-            : 'the agent looked: not all is well, see `pullyu status`',
-        );
+      else context.out.line(answerOf(answer.exitCode));
       return answer.exitCode;
     }
     if (answer !== null)

@@ -86,7 +86,8 @@ describe('in the middle of a fetch', () => {
   test('an agent that is told to end takes its git with it', async () => {
     await using stuck = await stuckFetch();
     stuck.look.kill('SIGTERM');
-    await stuck.look.ended;
+    expect((await stuck.look.ended).exitCode).toBe(130);
+    expect(stuck.look.output()).toMatch(/^cut off: the next look goes on with it$/m);
     await world.host.expectNoLeaks();
     await stuck.end();
     await expectLook(0);
