@@ -92,6 +92,13 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
   let next: number | null = before.nextLookAt;
   /** Looks in a row that left something due. */
   let leftDue = 0;
+  /** Since when, by the monotonic clock, something is under way that may hang; null while we only wait. */
+  let busySince: number | null = null;
+  const isAlive = () =>
+    busySince === null ||
+    looker.openRun() !== null ||
+    errands.isHeld() ||
+    clock.monotonic() - busySince < LIFE_MAX_MS;
 
   /** Times alone, and no more comes of an idle look, are written now and then; anything else at once. */
   const save = (isIdle = false) => {
@@ -115,6 +122,7 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
     savedAt = now;
   };
 
+  let beating: { stop(): void } | null = null;
   const socket: AgentSocket | null = await openSocket(o.paths.state, {
     state: () => ({
       state: session.state(next),
@@ -147,8 +155,10 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
       await alive(wakes.wait(Math.max(0, slotAfter(session, clock.now()) - clock.now())), clock, hooks);
     }
     session.fleet.start(wakes.wake);
+    beating = beatWhile(session.fleet, isAlive);
     while (!signal.aborted) {
       const waiters = wakes.take();
+      busySince = clock.monotonic();
       const ticking: { stop?: () => Promise<void> } = {};
       const onWork = () => {
         ticking.stop ??= tickWhileLooking(session, errands, hooks, save);
@@ -176,6 +186,7 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
       const why = hooks.onReport?.(report) ?? null;
       if (why !== null) return why;
       if (!report.idle) await alive(looker.tidy(), clock, hooks);
+      busySince = null;
       const waitMs = Math.max(AT_ONCE_MS, next - clock.now());
       const waiting = wakes.wait(waitMs);
       const isLong = waitMs > Math.max(LIFE_EVERY_MS, looker.view().config.intervalMs);
@@ -183,6 +194,7 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
     }
     return null;
   } finally {
+    beating?.stop();
     socket?.close();
     wakes.close();
     await session.fleet.close();
@@ -192,6 +204,19 @@ async function serve(session: Session, o: SessionOptions, hooks: DaemonHooks): P
       o.emit({ type: 'warning', text: `state.json was not written: ${String(error)}` });
     }
   }
+}
+
+/**
+ * Heartbeats go on however long a look takes or the back-off makes us wait: who does not hear from us takes us for gone. Not while
+ * something hangs: then nothing would ever tell.
+ */
+function beatWhile(fleet: Pick<Session['fleet'], 'beat'>, isAlive: () => boolean): { stop(): void } {
+  let timer: NodeJS.Timeout;
+  const later = (ms: number) => {
+    timer = setTimeout(() => later(isAlive() ? fleet.beat() : LIFE_EVERY_MS), ms);
+  };
+  later(LIFE_EVERY_MS / 20);
+  return { stop: () => clearTimeout(timer) };
 }
 
 /** Looks go on while an action runs: they probe and report. And a look that takes long is told from one that hangs. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { PullyuError } from '../errors.ts';
 import type { EventSink } from '../model/event.ts';
 import { type Trouble, type TroubleCode, trouble } from '../model/trouble.ts';
+import { RETRY_AFTER_MAX_MS } from '../plan/next-look.ts';
 import { type DeliveryAnswer, deliverOnce } from '../presence/deliver.ts';
 import type { Outbox, StoreKey } from '../presence/outbox.ts';
 import type { StatusStore } from '../presence/store.ts';
@@ -39,6 +40,7 @@ export interface DeliveryLoop {
 }
 
 const RETRY_FIRST_MS = 1_000;
+/** And no longer than a heartbeat: after an outage nobody is to be missed for long. */
 const RETRY_MAX_MS = 5 * 60_000;
 
 export function createDeliveryLoop(o: DeliveryOptions): DeliveryLoop {
@@ -49,7 +51,14 @@ export function createDeliveryLoop(o: DeliveryOptions): DeliveryLoop {
   let wakeUp = () => {};
   let loop: Promise<void> | null = null;
   let told: Trouble['code'] | null = outbox.delivery(target.key).trouble?.code ?? null;
-  const isWaiting = () => (outbox.own()?.sequence ?? 0) > outbox.delivery(target.key).sequence;
+  const isWaiting = () => {
+    try {
+      return (outbox.own()?.sequence ?? 0) > outbox.delivery(target.key).sequence;
+    } catch {
+      // A disk that fails, no descriptor left: the delivery says so, as a trouble.
+      return true;
+    }
+  };
 
   const tell = (answer: DeliveryAnswer) => {
     if (answer.kind === 'nothing') return;
@@ -62,8 +71,8 @@ export function createDeliveryLoop(o: DeliveryOptions): DeliveryLoop {
   };
 
   const deliver = async (signal: AbortSignal): Promise<DeliveryAnswer> => {
-    const conflict = outbox.delivery(target.key).conflict;
     try {
+      const { conflict } = outbox.delivery(target.key);
       const lock = tryLock(join(o.folder, `lock-${target.key}`), 'deliver');
       // Another process of this host delivers just now.
       if (lock === null) return { kind: 'failed', trouble: trouble('silent', 'another process delivers') };
@@ -73,7 +82,7 @@ export function createDeliveryLoop(o: DeliveryOptions): DeliveryLoop {
         return answer;
       } finally {
         lock.release();
-        if (outbox.delivery(target.key).conflict !== conflict) o.onConflict();
+        if (outbox.delivery(target.key).conflict !== conflict) sayConflict();
       }
     } catch (error) {
       // Whatever it is: the next try may find it otherwise, and nobody would notice a delivery that gave up.
@@ -83,9 +92,19 @@ export function createDeliveryLoop(o: DeliveryOptions): DeliveryLoop {
     }
   };
 
+  /** What was delivered stays delivered, whatever comes of this. The next look says it again. */
+  const sayConflict = () => {
+    try {
+      o.onConflict();
+    } catch {}
+  };
+
   const pauseAfter = (problem: Trouble): number => {
-    const backOff = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 16));
-    return Math.max(problem.retryAfterMs ?? 0, backOff * (0.75 + clock.random() / 2));
+    const heartbeatMs = outbox.own()?.content.heartbeatMs ?? RETRY_MAX_MS;
+    const most = Math.min(RETRY_MAX_MS, Math.max(RETRY_FIRST_MS, heartbeatMs));
+    const backOff = Math.min(most, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 16));
+    const asked = Math.min(problem.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS);
+    return Math.max(asked, backOff * (0.75 + clock.random() / 2));
   };
 
   const run = async () => {
@@ -119,7 +138,9 @@ export function createDeliveryLoop(o: DeliveryOptions): DeliveryLoop {
       loop ??= run();
     },
     wake(withinMs) {
-      if (failures === 0) notBefore = clock.monotonic() + withinMs * clock.random();
+      const now = clock.monotonic();
+      // What waits for its moment already is not put off by what came later.
+      if (failures === 0 && notBefore <= now) notBefore = now + withinMs * clock.random();
       wakeUp();
     },
     async close() {

@@ -20,9 +20,13 @@ export interface FleetLink extends RosterSource {
   tell(report: LookReport): void;
   /** While an action runs. */
   tellBusy(): void;
+  /** While nothing happens and the agent is alive: a heartbeat, when one is due. @returns when to call again, in milliseconds. */
+  beat(): number;
   hear(event: AgentEvent): void;
   /** A one-shot look waits for the roster, but not for long. */
   refresh(): Promise<void>;
+  /** Is there hope that the status repository answers? For processes that come and go: a daemon goes on by itself. */
+  mayTry(): Promise<boolean>;
   /** For a daemon: from now on everything goes on by itself. @param onChange The roster is another one, or a wake came: look. */
   start(onChange: () => void): void;
   /** For a process that ends: what is asked of the machine is waited for, and told too. Still with the host's lock. */
@@ -43,6 +47,9 @@ const TELLING: ReadonlySet<AgentEvent['type']> = new Set([
 ]);
 
 const REFRESH_MAX_MS = 5_000;
+/** How often a heartbeat is asked for, at most and at least; the answer is next to nothing when none is due. */
+const BEAT_MIN_MS = 50;
+const BEAT_MAX_MS = 20_000;
 
 type Parts = typeof import('./fleet-parts.ts');
 
@@ -64,9 +71,16 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
 
   /** Most hosts need none of it, and one with `status` only after its first look. */
   const load = (): Promise<void> => {
-    loading ??= import('./fleet-parts.ts').then((loaded) => {
-      parts = loaded;
-    });
+    loading ??= import('./fleet-parts.ts').then(
+      (loaded) => {
+        parts = loaded;
+      },
+      (error: unknown) => {
+        // No descriptor left, or another version was put in its place: the next look tries again.
+        loading = null;
+        complain(error);
+      },
+    );
     return loading;
   };
 
@@ -77,7 +91,9 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
     if (config === (opened?.config ?? null)) return opened;
     if (config !== null && parts === null) {
       // The next look, or what happens until then, finds it.
-      void load().then(current);
+      void load().then(() => {
+        if (parts !== null) guarded(() => {});
+      });
       return null;
     }
     if (opened !== null) void opened.close();
@@ -98,21 +114,35 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
       if (link !== null) what(link);
       failed = null;
     } catch (error) {
-      const why = error instanceof PullyuError ? error.message : String(error);
-      const text = `this host could not write what it has to tell: ${why}`;
-      if (text !== failed) emit({ type: 'warning', text });
-      failed = text;
+      complain(error);
     }
+  };
+
+  /** For what a look asks: it goes on without an answer. */
+  const reach = (): FleetParts | null => {
+    try {
+      return current();
+    } catch (error) {
+      complain(error);
+      return null;
+    }
+  };
+
+  const complain = (error: unknown) => {
+    const why = error instanceof PullyuError ? error.message : String(error);
+    const text = `this host could not write what it has to tell: ${why}`;
+    if (text !== failed) emit({ type: 'warning', text });
+    failed = text;
   };
 
   return {
     view(triggers: readonly PresenceTrigger[]): RosterView {
-      const link = current();
-      return link === null ? { isConfigured: false, triggers: new Map() } : link.keeper.view(triggers);
+      const isConfigured = looker().view().config.status !== null;
+      return reach()?.keeper.view(triggers) ?? { isConfigured, triggers: new Map() };
     },
-    stamp: () => current()?.keeper.stamp() ?? '',
+    stamp: () => reach()?.keeper.stamp() ?? '',
     keepFile() {
-      const link = current();
+      const link = reach();
       const members = link === null ? [] : (link.keeper.members() ?? readRosterFile(paths.state) ?? []);
       writeRosterFile(paths.state, withSelf(members, self()));
     },
@@ -121,12 +151,20 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
       guarded(({ teller }) => (report.idle ? teller.beat() : teller.note()));
     },
     tellBusy: () => guarded(({ teller }) => teller.note()),
+    beat() {
+      let heartbeatMs = BEAT_MAX_MS;
+      guarded(({ teller }) => {
+        teller.beat();
+        heartbeatMs = teller.own()?.content.heartbeatMs ?? BEAT_MAX_MS;
+      });
+      return Math.min(BEAT_MAX_MS, Math.max(BEAT_MIN_MS, heartbeatMs / 4));
+    },
     hear(event) {
       if (TELLING.has(event.type)) guarded(({ teller }) => teller.note());
     },
     async refresh() {
       if (looker().view().config.status !== null) await load();
-      const link = current();
+      const link = reach();
       if (link === null) return;
       const over = new AbortController();
       const limit = AbortSignal.any([context.signal, over.signal]);
@@ -135,10 +173,18 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
       await Promise.race([link.keeper.refresh(limit).catch(() => {}), late]);
       over.abort();
     },
+    async mayTry() {
+      if (looker().view().config.status === null) return false;
+      await load();
+      let may = true;
+      guarded(({ teller }) => {
+        may = teller.mayTry();
+      });
+      return may;
+    },
     start(changed) {
       onChange = changed;
-      const link = current();
-      if (link !== null) begin(link);
+      guarded(begin);
     },
     async settle() {
       if (opened === null) return;
@@ -146,7 +192,7 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
       guarded(({ teller }) => teller.note());
     },
     async flush(signal) {
-      await opened?.teller.flush(signal);
+      await Promise.all([opened?.teller.flush(signal), opened?.news.run(signal)]);
     },
     async close() {
       await opened?.close();

@@ -4,10 +4,12 @@ import type { Plan } from '../model/plan.ts';
 import type { RosterMember } from '../model/presence.ts';
 import { openStores } from '../presence/open-stores.ts';
 import { createFleetReader } from '../presence/read-fleet.ts';
+import { shardOf } from '../presence/sharded-store.ts';
 import type { AgentContext } from './context.ts';
 import { createExpectedHosts } from './expected-hosts.ts';
 import type { Looker } from './look.ts';
 import { createMachineFacts, type Machine } from './machine-facts.ts';
+import { createNewsKeeper, type NewsKeeper } from './news-keeper.ts';
 import { createRosterKeeper, type RosterKeeper } from './roster-keeper.ts';
 import { statusFolder } from './status-folder.ts';
 import { createTeller, type Teller } from './teller.ts';
@@ -18,6 +20,7 @@ export interface FleetParts {
   readonly teller: Teller;
   readonly keeper: RosterKeeper;
   readonly machine: Machine;
+  readonly news: NewsKeeper;
   /** For a daemon: from now on wakes come, where there is NATS. */
   listen(onWake: () => void): void;
   close(): Promise<void>;
@@ -48,7 +51,10 @@ export function openFleetParts(config: StatusConfig, o: FleetPartsOptions): Flee
     expected: createExpectedHosts(context, () => looker().view().config.repos),
     intervalMs: () => looker().view().config.intervalMs,
     heartbeatMs: () => config.heartbeatMs,
+    isWatched: () => news.isWatching(),
+    onRefreshed: () => news.note(),
   });
+  const news = createNewsKeeper({ context, looker, status: config, picture: keeper.picture });
   const teller = createTeller({
     paths,
     clock,
@@ -56,6 +62,7 @@ export function openFleetParts(config: StatusConfig, o: FleetPartsOptions): Flee
     targets: stores(),
     machine: machine.read,
     fleetSize: keeper.size,
+    places: () => placesOf(config, looker().view().host.name),
     knowledge: () => ({
       view: looker().view(),
       journal: context.journal,
@@ -71,12 +78,19 @@ export function openFleetParts(config: StatusConfig, o: FleetPartsOptions): Flee
     teller,
     keeper,
     machine,
+    news,
     listen(onWake) {
       if (config.nats !== null)
         wakes ??= createWakeListener(config.nats, { context, looker, hosts: keeper.size, onWake });
     },
     async close() {
-      await Promise.all([teller.close(), keeper.close(), wakes?.close()]);
+      await Promise.all([teller.close(), news.close(), keeper.close(), wakes?.close()]);
     },
   };
+}
+
+/** Servers of a bus come and go; it is one place. */
+function placesOf({ shards, nats }: StatusConfig, host: string): string[] {
+  const own = shards.length === 0 ? [] : [shards[shardOf(host, shards.length)]!];
+  return nats === null ? own : [...own, 'nats'];
 }

@@ -11,14 +11,18 @@ export interface Machine {
   asked(): Promise<void>;
 }
 
+/** A presence is put together at every look; a program of the operator is not started that often. */
+const ASK_EVERY_MS = 10_000;
+
 /** @param program The operator's `facts` of host.yaml. */
 export function createMachineFacts(
-  { paths, env, emit, signal }: AgentContext,
+  { paths, env, emit, signal, clock }: AgentContext,
   program: () => string | null,
 ): Machine {
   let git: string | null = null;
   let facts: MachineFacts['facts'] = null;
   let asking: Promise<void> | null = null;
+  let askedAt = Number.NEGATIVE_INFINITY;
   let complained: string | null = null;
 
   const ask = async () => {
@@ -40,11 +44,13 @@ export function createMachineFacts(
 
   return {
     read() {
-      asking ??= ask()
-        .catch(() => {})
-        .finally(() => {
-          asking = null;
-        });
+      if (clock.monotonic() - askedAt >= ASK_EVERY_MS)
+        asking ??= ask()
+          .catch(() => {})
+          .finally(() => {
+            asking = null;
+            askedAt = clock.monotonic();
+          });
       return { addresses: readAddresses(), git, freeBytes: readFree(paths.state), facts };
     },
     asked: () => asking ?? Promise.resolve(),

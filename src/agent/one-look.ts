@@ -40,7 +40,8 @@ export async function lookOnce(lock: Lock, o: OneLookOptions): Promise<Looked> {
     const waits = o.heartbeat === true ? [] : Object.entries(session.looker.waits());
     const begun = o.clock.now();
     const early = waits.map(([repo, waitMs]) => ({ repo, until: begun + waitMs }));
-    const report = await lookWithFleet(session, o.heartbeat !== true);
+    const mayTry = session.fleet.mayTry().then((may) => may || o.heartbeat !== true);
+    const report = await lookWithFleet(session, o.heartbeat !== true, mayTry);
     session.fleet.tell(report);
     const next = laterLook(session, report);
     session.save(next);
@@ -53,19 +54,27 @@ export async function lookOnce(lock: Lock, o: OneLookOptions): Promise<Looked> {
     const { exitCode, idle, failures } = report;
     await session.fleet.settle();
     const tellFleet = async () => {
-      await session.fleet.flush(AbortSignal.any([o.signal, AbortSignal.timeout(TELL_MAX_MS)]));
+      if (await mayTry)
+        await session.fleet.flush(AbortSignal.any([o.signal, AbortSignal.timeout(TELL_MAX_MS)]));
       await session.fleet.close();
     };
     return { exitCode, idle, held, early, failures, tellFleet };
+  } catch (error) {
+    await session.fleet.close().catch(() => {});
+    throw error;
   } finally {
     session.close();
   }
 }
 
 /** The roster is read beside the look. When it brought something that an action waits for, there is one more. */
-async function lookWithFleet({ looker, fleet }: Session, all: boolean): Promise<LookReport> {
+async function lookWithFleet(
+  { looker, fleet }: Session,
+  all: boolean,
+  mayTry: Promise<boolean>,
+): Promise<LookReport> {
   const before = fleet.stamp();
-  const reading = fleet.refresh();
+  const reading = mayTry.then((may) => (may ? fleet.refresh() : undefined));
   const report = await looker.look({ all });
   await reading;
   return fleet.stamp() === before ? report : looker.look();

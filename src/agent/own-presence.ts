@@ -148,19 +148,23 @@ export function isUnfinishedInit(step: Step): boolean {
 
 const ENDED_MAX = 100;
 
-/** Runs that ended since the one that was told of last, oldest first. */
+export interface EndedSince {
+  /** Oldest first. */
+  readonly runs: readonly EndedRun[];
+  /** Older ones than those, for which there is no room. */
+  readonly leftOut: number;
+}
+
+/** Runs that ended since the one that was told of last. By their places in the journal, because a clock may be set back. */
 export function endedSince(
   journal: Pick<JournalView, 'runs'>,
   last: { readonly id: string; readonly endedAt: number } | null,
-): EndedRun[] {
-  const found: EndedRun[] = [];
-  for (const run of journal.runs()) {
-    if (run.intent.id === last?.id) break;
-    if (!isEnded(run)) continue;
-    // The journal has forgotten the one that was told of last.
-    if (last !== null && run.result.endedAt < last.endedAt && run.intent.startedAt < last.endedAt) break;
-    found.push(run);
-    if (found.length >= ENDED_MAX) break;
-  }
-  return found.reverse();
+): EndedSince {
+  const runs = journal.runs();
+  const told = last === null ? -1 : runs.findIndex(({ intent }) => intent.id === last.id);
+  const since = (told === -1 ? runs : runs.slice(0, told)).filter(isEnded);
+  // The journal has forgotten the one that was told of last: only times are left to go by.
+  const isForgotten = last !== null && told === -1;
+  const found = isForgotten ? since.filter(({ result }) => result.endedAt >= last.endedAt) : since;
+  return { runs: found.slice(0, ENDED_MAX).reverse(), leftOut: Math.max(0, found.length - ENDED_MAX) };
 }

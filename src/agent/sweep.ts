@@ -8,6 +8,8 @@ import { repoPaths } from '../system/paths.ts';
 
 /** Written by commands that do not hold the lock: what is young may be theirs. */
 const SHARED = /^(?:dirty|host-id)\./;
+/** Below state/status: by the holder of the delivery's lock, or of none. */
+const TOLD = /^(?:delivery-|own-|pins-)/;
 const YOUNG_MS = 60_000;
 
 /**
@@ -26,6 +28,14 @@ export function sweepAfterDeath(state: string): number {
   }
   sweepTemporaries(state, (name, ageMs) => !SHARED.test(name) || ageMs > YOUNG_MS);
   sweepTemporaries(join(state, 'inbox'), (_, ageMs) => ageMs > YOUNG_MS);
+  // What is on its way to the fleet is written without our lock, and swept by whoever writes it next.
+  const status = join(state, 'status');
+  const isOurs = (name: string, ageMs: number) => !TOLD.test(name) || ageMs > YOUNG_MS;
+  sweepTemporaries(status, isOurs);
+  for (const store of foldersIn(status)) {
+    sweepTemporaries(join(status, store), isOurs);
+    if (store !== 'commands') sweepTemporaries(join(status, store, 'hosts'));
+  }
   return ended;
 }
 

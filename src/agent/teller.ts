@@ -7,6 +7,7 @@ import { actionKey } from '../model/action.ts';
 import type { EventSink } from '../model/event.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Presence, PresenceAction, SignedPresence, Transition } from '../model/presence.ts';
+import { isResting } from '../presence/deliver.ts';
 import { formatPresence } from '../presence/format-presence.ts';
 import { ensureHostKey } from '../presence/host-key.ts';
 import { type Own, openOutbox } from '../presence/outbox.ts';
@@ -34,6 +35,8 @@ export interface TellerOptions {
   /** What the look knows at this moment. */
   readonly knowledge: () => Omit<OwnKnowledge, 'machine' | 'before' | 'now'>;
   readonly machine: () => MachineFacts;
+  /** Where this host publishes: what is new there is told from the beginning. */
+  readonly places: () => readonly string[];
   /** How many hosts are known: their pushes are spread so that a commit for all of them is no herd. */
   readonly fleetSize: () => number;
 }
@@ -47,6 +50,8 @@ export interface Teller {
   own(): Own | null;
   /** Delivers what waits; ends when all has arrived, after a failure, or at the signal. */
   flush(signal: AbortSignal): Promise<void>;
+  /** No store is in trouble, or it is time to try again. */
+  mayTry(): boolean;
   /** From now on what `note` writes is delivered. */
   start(): void;
   close(): Promise<void>;
@@ -71,11 +76,17 @@ export function createTeller(o: TellerOptions): Teller {
       onConflict: () => teller.note(),
     }),
   );
-  const conflict = () => keys.map((key) => outbox.delivery(key).conflict).find((one) => one !== null) ?? null;
+  const published = () => {
+    const deliveries = keys.map((key) => outbox.delivery(key));
+    return {
+      conflict: deliveries.find((one) => one.conflict !== null)?.conflict ?? null,
+      sequence: Math.max(...deliveries.map(({ sequence }) => sequence)),
+    };
+  };
 
   const teller: Teller = {
     note() {
-      const made = makeOwn(o, outbox.own(), conflict());
+      const made = makeOwn(o, outbox.own(), published());
       if (made === null) return;
       outbox.put(made.transitions, made.own);
       const spreadMs = Math.min(SPREAD_MAX_MS, o.fleetSize() * SPREAD_PER_HOST_MS);
@@ -93,8 +104,11 @@ export function createTeller(o: TellerOptions): Teller {
         }),
       );
     },
+    mayTry() {
+      const heartbeatMs = outbox.own()?.content.heartbeatMs ?? 0;
+      return keys.some((key) => !isResting(outbox.delivery(key), heartbeatMs, o.clock.now()));
+    },
     start() {
-      outbox.sweep();
       for (const loop of loops) loop.start();
     },
     async close() {
@@ -104,16 +118,27 @@ export function createTeller(o: TellerOptions): Teller {
   return teller;
 }
 
-/** Also when the clock was set back: nobody knows what it measured. */
-function isDue(own: Own, now: number): boolean {
-  return now < own.madeAt || now - own.madeAt >= own.content.heartbeatMs;
+/**
+ * Also when the clock was set back: nobody knows what it measured. A host that looks once in a heartbeat beats at each look: what is half
+ * an interval early is better than one look too late.
+ */
+function isDue({ madeAt, content }: Own, now: number): boolean {
+  const earlyMs = Math.min(content.intervalMs, content.heartbeatMs) / 2;
+  return now < madeAt || now - madeAt >= content.heartbeatMs - earlyMs;
+}
+
+const FORMER_MAX = 8;
+
+function formerNames(before: Own | null, host: string): string[] {
+  const names = before === null ? [] : [...(before.formerly ?? []), before.content.host];
+  return [...new Set(names)].filter((name) => name !== host).slice(-FORMER_MAX);
 }
 
 /** null: nothing is new, and no heartbeat is due. */
 function makeOwn(
   o: TellerOptions,
   before: Own | null,
-  conflict: string | null,
+  { conflict, sequence: delivered }: { readonly conflict: string | null; readonly sequence: number },
 ): { transitions: Transition[]; own: Own } | null {
   const now = o.clock.now();
   const knowledge = o.knowledge();
@@ -124,7 +149,9 @@ function makeOwn(
     now,
   });
   const ended = endedSince(knowledge.journal, before?.lastRun ?? null);
-  const happenings = decideHappenings(before?.content ?? null, content, ended);
+  const places = o.places();
+  const isNewPlace = before?.places !== undefined && places.some((place) => !before.places!.includes(place));
+  const happenings = decideHappenings(before?.content ?? null, content, ended.runs, isNewPlace);
   const isNews =
     before === null ||
     happenings.length > 0 ||
@@ -134,7 +161,8 @@ function makeOwn(
 
   const key = ensureHostKey(o.paths.state, content.host);
   // Never below the time either: what was published before a machine was put back to an older state stays the older one.
-  let sequence = Math.max(before?.sequence ?? 0, Math.floor(now / 1000));
+  // And never below what was delivered: own.json may be lost, after a time with a clock that was ahead.
+  let sequence = Math.max(before?.sequence ?? delivered, Math.floor(now / 1000));
   const sign = (): SignedPresence => {
     sequence += 1;
     const presence: Presence = { ...content, sequence, clock: now, conflict };
@@ -149,9 +177,9 @@ function makeOwn(
     return { sequence, at, subject, presence, log: failing && logOf(o, failing, knowledge.plan) };
   });
   const signed = transitions.at(-1)?.presence ?? sign();
-  const last = ended.at(-1);
+  const last = ended.runs.at(-1);
   const lastRun = last && { id: last.intent.id, endedAt: last.result.endedAt };
-  const leftOut = before?.leftOut ?? 0;
+  const leftOut = (before?.leftOut ?? 0) + (before === null ? 0 : ended.leftOut);
   return {
     transitions,
     own: {
@@ -160,6 +188,8 @@ function makeOwn(
       content,
       conflict,
       madeAt: now,
+      places,
+      formerly: formerNames(before, content.host),
       signed,
       leftOut,
       lastRun: lastRun ?? before?.lastRun ?? null,

@@ -73,6 +73,11 @@ export function troubleFromStatus(
     );
   }
   if (status === 407) return make('auth-refused', 'give the proxy URL a user name and password');
+  if (status === 413)
+    return make(
+      'limit',
+      'let the web server in front of git take larger requests (client_max_body_size of nginx)',
+    );
   if (status === 408) return make('silent', null);
   if (status >= 500) return make('server-error', 'nothing is to be done here: the server must recover');
   return make('not-git', 'check the URL: it must be one that `git clone` accepts');

@@ -9,6 +9,8 @@ import type { Contender, Outgoing, StatusStore } from './store.ts';
 
 /** Transitions of one push: after days without a network nothing is to become too large. */
 const AT_ONCE = 50;
+/** From here on even one was too much, with its log. */
+const TOO_LARGE_MAX = 6;
 
 export type DeliveryAnswer =
   | { readonly kind: 'nothing' }
@@ -25,7 +27,7 @@ export async function deliverOnce(
   const before = outbox.delivery(target.key);
   if (own === null || own.sequence <= before.sequence) return { kind: 'nothing' };
   const waiting = outbox.waiting().filter((one) => one.sequence > before.sequence);
-  const transitions = waiting.slice(0, AT_ONCE);
+  const transitions = fitting(waiting, before);
   const isAll = transitions.length === waiting.length;
   const out = outgoing(own, transitions, isAll, own.leftOut - before.leftOut);
   const answer = await target.store.publish(out, o.signal);
@@ -51,6 +53,23 @@ export async function deliverOnce(
   });
   return { kind: 'delivered', transitions: transitions.length, isAll };
 }
+
+/** What the server calls too large goes in smaller parts, in the end without its logs: better than never. */
+function fitting(waiting: readonly Transition[], { trouble: before }: Delivery): readonly Transition[] {
+  const tooLarge = before?.code === 'limit' ? before.count : 0;
+  const part = waiting.slice(0, Math.max(1, AT_ONCE >> Math.min(tooLarge, TOO_LARGE_MAX)));
+  return tooLarge < TOO_LARGE_MAX ? part : part.map((one) => ({ ...one, log: null }));
+}
+
+/** Is it too early to try again? For processes that come and go, which else would all wait for a server that is away. */
+export function isResting({ trouble: before, triedAt }: Delivery, heartbeatMs: number, now: number): boolean {
+  if (before === null || triedAt === undefined || now < triedAt) return false;
+  const restMs = REST_FIRST_MS * 2 ** Math.min(before.count - 1, 10);
+  return now - triedAt < Math.min(restMs, REST_MAX_MS, heartbeatMs);
+}
+
+const REST_FIRST_MS = 30_000;
+const REST_MAX_MS = 5 * 60_000;
 
 function outgoing(own: Own, transitions: readonly Transition[], isAll: boolean, leftOut: number): Outgoing {
   const { host, id, bootId } = own.content;
@@ -80,7 +99,7 @@ function failed(
     count: isSame ? before.trouble!.count + 1 : 1,
   };
   const conflict = problem.code === 'identity-conflict' ? problem.message : before.conflict;
-  outbox.setDelivery(key, { ...before, trouble: lasting, conflict });
+  outbox.setDelivery(key, { ...before, trouble: lasting, triedAt: now, conflict });
   return { kind: 'failed', trouble: problem };
 }
 

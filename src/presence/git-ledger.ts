@@ -8,7 +8,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ObjectFormat } from '../git/objects.ts';
 import type { Transition } from '../model/presence.ts';
-import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
+import { readFileOrNull, sweepTemporaries, writeFileAtomic } from '../system/files.ts';
 
 export interface Ledger {
   /** Of the repository; null: not known yet. */
@@ -134,7 +134,9 @@ export function readLedger(folder: string, host: string): Ledger | null {
   }
 }
 
+/** Only for the holder of the delivery's lock. */
 export function writeLedger(folder: string, host: string, ledger: Ledger): void {
+  sweepTemporaries(folder, (name) => name.startsWith(`own-${host}.json.`));
   writeFileAtomic(fileOf(folder, host), `${JSON.stringify(ledger)}\n`);
 }
 

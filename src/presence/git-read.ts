@@ -288,7 +288,9 @@ function loadState(folder: string): State {
   };
   const cache = cacheOf(folder);
   mkdirSync(cache, { recursive: true, mode: 0o755 });
-  sweepTemporaries(cache);
+  // Commands of several people may read at the same time.
+  sweepTemporaries(cache, isLeft);
+  sweepTemporaries(folder, (name, ageMs) => name.startsWith(LISTED) && isLeft(name, ageMs));
   const listed = parse(readFileOrNull(join(folder, LISTED))) as Partial<State> | null;
   if (typeof listed?.listedAt !== 'number') return state;
   for (const name of readdirSync(cache)) {
@@ -341,6 +343,11 @@ function cached(write: () => void): void {
 }
 
 const LISTED = 'listed.json';
+const LEFT_MS = 60_000;
+
+function isLeft(_name: string, ageMs: number): boolean {
+  return ageMs > LEFT_MS;
+}
 
 function cacheOf(folder: string): string {
   return join(folder, 'hosts');

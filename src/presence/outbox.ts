@@ -49,6 +49,8 @@ export interface Delivery {
   readonly leftOut: number;
   /** Why what waits has not arrived; null in peace. */
   readonly trouble: LastingTrouble | null;
+  /** When it was tried last, while it is in trouble. */
+  readonly triedAt?: number;
   /** Another machine publishes under our name. */
   readonly conflict: string | null;
 }
@@ -62,7 +64,6 @@ export interface Outbox {
   delivery(store: StoreKey): Delivery;
   /** What has arrived in every store goes. */
   setDelivery(store: StoreKey, delivery: Delivery): void;
-  sweep(): void;
 }
 
 /** One status repository, or one of several shards, or one bus: a host writes to at most one of each kind. */
@@ -100,6 +101,8 @@ export function openOutbox(folder: string, stores: readonly StoreKey[]): Outbox 
 
     put(transitions, next) {
       makeFolder(box, 0o700);
+      sweepTemporaries(box);
+      sweepTemporaries(folder, (name) => name.startsWith('own.json.'));
       const counted = own()?.sequence ?? 0;
       for (const sequence of numbers()) if (sequence > counted) drop(sequence);
       for (const transition of transitions)
@@ -122,6 +125,7 @@ export function openOutbox(folder: string, stores: readonly StoreKey[]): Outbox 
 
     setDelivery(store, delivered) {
       makeFolder(box, 0o700);
+      sweepTemporaries(folder, (name) => name.startsWith(`delivery-${store}.`));
       // First the mark: what it covers is not sent twice by the next.
       writeFileAtomic(deliveryFile(folder, store), JSON.stringify(delivered));
       const everywhere = Math.min(...stores.map((one) => delivery(one).sequence));
@@ -129,11 +133,6 @@ export function openOutbox(folder: string, stores: readonly StoreKey[]): Outbox 
         if (sequence > everywhere) break;
         drop(sequence);
       }
-    },
-
-    sweep() {
-      sweepTemporaries(box);
-      sweepTemporaries(folder);
     },
   };
 }

@@ -77,6 +77,8 @@ function nameOf(path) {
     .replace(/^var\/lib\/pullyu(?:\/|$)/, '')
     .replace(/\.[0-9a-f]{8}\.tmp$/, '.*.tmp')
     .replace(/^runs\/[^/]+/, 'runs/*')
+    .replace(/^status\/outbox\/\d+\.json/, 'status/outbox/*.json')
+    .replace(/^status\/[0-9a-f]{12}(?=\/|$)/, 'status/*')
     .replace(/^inbox\/[^/]+\.json/, 'inbox/*.json')
     .replace(/trees\/[ab](?=\/|$)/, 'trees/?');
 }
