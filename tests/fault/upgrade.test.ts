@@ -67,11 +67,11 @@ const pullyu = (...args: string[]) =>
   });
 const startScript = () => join(host.root, 'etc/pullyu/start.sh');
 
-/** Cron's minute has passed: what the last look left is older. */
+/** Cron's minute has passed, and what a repo in trouble waits: what the last look left is older. */
 function minutePasses(): void {
   const file = join(host.state, 'state.json');
   if (!existsSync(file)) return;
-  const state = JSON.parse(readFileSync(file, 'utf8'));
+  const { backOff: _, ...state } = JSON.parse(readFileSync(file, 'utf8'));
   const aged = { ...state, lastLookAt: (state.lastLookAt ?? Date.now()) - 120_000, nextLookAt: null };
   writeFileSync(file, JSON.stringify(aged));
 }
