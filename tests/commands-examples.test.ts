@@ -139,6 +139,10 @@ test('what the examples show is what the program prints', async () => {
     await run(command.split(' '), remote.work);
   await run(['roster', '--format', '{name} {label.part}'], remote.work);
 
+  const channels = '[{script: /bin/true}, {script: /bin/false, level: chatty}]';
+  appendFileSync(host.hostFile, `notify: {from: {part: control}, channels: ${channels}}\n`);
+  await run(['notify', 'test']);
+
   const lines = shown();
   expect(lines.length).toBeGreaterThan(60);
   expect(lines.filter(({ line }) => !printed.has(line))).toEqual([]);

@@ -523,6 +523,18 @@ test('bootstrap has the documented fields', async () => {
   expect(unseen([ran.json()], types)).toEqual([]);
 });
 
+test('notify test has the documented fields', async () => {
+  await using host = createHost({ repos: { it: '/srv/it.git' } });
+  const channels = [{ script: '/bin/true' }, { script: '/bin/false', level: 'chatty' }];
+  const notify = { from: { part: 'control' }, channels };
+  host.configure({ more: { status: { remote: '/srv/status.git' }, notify } });
+  const tested = await host.run(['notify', 'test', '--json']);
+  const types = fieldsOf('notify');
+  expect(tested.code).toBe(1);
+  expect(misfitsOfObject(tested.json<Record<string, unknown>>(), '', types)).toEqual([]);
+  expect(unseen([tested.json()], types)).toEqual([]);
+});
+
 test('with an error nothing is on standard output', async () => {
   await using host = createHost();
   const ran = await runProgram(['--root', host.root, 'status', '--json'], { env: { ...host.env } });

@@ -8,6 +8,7 @@
 import { join } from 'node:path';
 import { rosterOf } from '../fleet/roster.ts';
 import type { PresenceTrigger } from '../model/action.ts';
+import type { FleetHost } from '../model/fleet.ts';
 import type { RosterView } from '../model/plan.ts';
 import type { ExpectedHost, RosterMember } from '../model/presence.ts';
 import { withSelf } from '../model/roster.ts';
@@ -27,6 +28,10 @@ export interface RosterKeeperOptions {
   readonly expected: () => readonly ExpectedHost[] | null;
   readonly intervalMs: () => number;
   readonly heartbeatMs: () => number;
+  /** Somebody judges who is silent, so that everything is listed as often as for a trigger. */
+  readonly isWatched?: () => boolean;
+  /** After each refresh of the loop. */
+  readonly onRefreshed?: () => void;
 }
 
 export interface RosterKeeper {
@@ -38,6 +43,8 @@ export interface RosterKeeper {
   members(): readonly RosterMember[] | null;
   /** Hosts that are known; 1 before the first reading. */
   size(): number;
+  /** The fleet as it is now; null: what was read last is too old to say who is silent. */
+  picture(): readonly FleetHost[] | null;
   /** One question; a reading when there is news, or when it is time. */
   refresh(signal: AbortSignal): Promise<void>;
   /** Refreshes by itself, once in an interval and when a store calls. */
@@ -48,6 +55,8 @@ export interface RosterKeeper {
 /** Without a trigger only `PULLYU_ROSTER` depends on it. */
 const SELDOM = 3;
 const WHOLE_MIN_MS = 200;
+/** With what a reading may be late by, well below the three heartbeats after which a host is silent. */
+const FRESH_BEATS = 1.25;
 
 export function createRosterKeeper(o: RosterKeeperOptions): RosterKeeper {
   const { reader, clock } = o;
@@ -66,7 +75,10 @@ export function createRosterKeeper(o: RosterKeeperOptions): RosterKeeper {
 
   const wholeEveryMs = () => {
     const own = o.heartbeatMs();
-    return Math.max(WHOLE_MIN_MS, triggers.length > 0 ? Math.min(own, fastestMs) : own * SELDOM);
+    return Math.max(
+      WHOLE_MIN_MS,
+      triggers.length > 0 || o.isWatched?.() ? Math.min(own, fastestMs) : own * SELDOM,
+    );
   };
 
   /** What settled last, and with what: a large roster takes long to digest, and seldom changes. */
@@ -121,6 +133,7 @@ export function createRosterKeeper(o: RosterKeeperOptions): RosterKeeper {
     while (!end.signal.aborted) {
       const before = stamp();
       await refresh(end.signal).catch(() => {});
+      o.onRefreshed?.();
       if (stamp() !== before) onChange();
       const woken = new Promise<void>((resolve) => {
         wakeUp = resolve;
@@ -139,6 +152,10 @@ export function createRosterKeeper(o: RosterKeeperOptions): RosterKeeper {
     stamp,
     members: () => members,
     size: () => members?.length ?? 1,
+    picture() {
+      const isFresh = clock.monotonic() - readAt <= FRESH_BEATS * wholeEveryMs() + o.intervalMs();
+      return isFresh ? reader.picture(o.expected()) : null;
+    },
     refresh,
     start(onChange) {
       watch ??= reader.watch?.(() => wakeUp()) ?? null;

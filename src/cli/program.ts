@@ -6,6 +6,7 @@ import { type CommandContext, createContext } from './context.ts';
 import { addControlCommands } from './control-commands.ts';
 import { addFleetCommands } from './fleet-commands.ts';
 import { addHubCommands } from './hub-commands.ts';
+import { addNotifyCommands } from './notify-commands.ts';
 import { collectLabel, parseCount } from './option-values.ts';
 
 const EXIT_CODES = `
@@ -34,6 +35,7 @@ export async function runProgram(argv: readonly string[], signal: AbortSignal): 
   addRepositoryCommands(program, run);
   addControlCommands(program, run);
   addFleetCommands(program, run);
+  addNotifyCommands(program, run);
   addHubCommands(program, run);
   for (const command of program.commands) finish(command, `pullyu ${command.name()}`);
 

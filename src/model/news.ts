@@ -34,11 +34,6 @@ export interface NewsState {
 
 export const noNews: NewsState = { version: 1, told: null, seen: {} };
 
-/** What is known to be told, for a host that goes on where another one has ended. */
-export function withTold(state: NewsState, told: Told | null): NewsState {
-  return { ...state, told };
-}
-
 /** null for what is none. Of a stranger: everybody who may push to the status repository may write it. */
 export function parseTold(text: string): Told | null {
   try {

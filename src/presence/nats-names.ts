@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 /** The key-value bucket of the presences. An entry goes by itself when nobody renews it. */
 export const BUCKET = 'pullyu-presence';
 export const BUCKET_STREAM = `KV_${BUCKET}`;
+/** The key-value bucket of what was told about the fleet. */
+export const NEWS_BUCKET = 'pullyu-news';
 /** The stream of the transitions. */
 export const TRANSITIONS = 'pullyu-transitions';
 const TRANSITION = 'pullyu.transition.';
