@@ -536,7 +536,7 @@ describe('the heartbeat of systemd', () => {
     expect(await show(unit)).toMatchObject({ LoadState: 'not-found', ActiveState: 'inactive' });
     expect(await machine.sh('pgrep -f "[p]ullyu agent" || true')).toBe('');
     expect(machine.read('/etc/pullyu/host.yaml')).toContain('part: app');
-    expect((await history('no-bus'))[0]).toMatchObject({ outcome: 'ok' });
+    expect((await history('it/no-bus'))[0]).toMatchObject({ outcome: 'ok' });
     expect(await machine.sh('find /etc/systemd /etc/cron.d -name "*pullyu*" -not -name "*.d"')).toBe('');
     const purge = await machine.pullyu(['uninstall', '--purge']);
     expect(purge).toMatchObject({ code: 0, stderr: '' });
