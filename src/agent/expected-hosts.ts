@@ -43,11 +43,17 @@ export function createExpectedHosts(
     }
   };
 
+  let last: readonly (readonly ExpectedHost[])[] = [];
+  let joined: readonly ExpectedHost[] = [];
   return () => {
     const found = repos().flatMap(({ name }) => {
       const hosts = readOne(join(repoPaths(paths.state, name).current, HOSTS_FILE), name);
       return hosts === null ? [] : [hosts];
     });
-    return found.length === 0 ? null : found.flat();
+    if (found.length === 0) return null;
+    // The same object as long as nothing changed: whoever compares need not look inside.
+    if (found.length !== last.length || found.some((hosts, n) => hosts !== last[n])) joined = found.flat();
+    last = found;
+    return joined;
   };
 }

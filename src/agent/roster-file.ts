@@ -2,7 +2,8 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RosterMember } from '../model/presence.ts';
-import { formatRoster, parseRoster } from '../model/roster.ts';
+import { formatRoster, isSameMember, parseRoster } from '../model/roster.ts';
+import { stampOfFile } from '../system/file-stamp.ts';
 import { readFileOrNull, writeFileAtomic } from '../system/files.ts';
 
 /** That hosts are still alive, and nothing else, is written no more often than this: a fleet says so all the time. */
@@ -29,6 +30,32 @@ export function writeRosterFile(stateFolder: string, members: readonly RosterMem
   }
   writeFileAtomic(file, text, { durable: false });
   return true;
+}
+
+/** `writeRosterFile` for whoever writes again and again: knows what it wrote, and does not look into the file as long as nobody else wrote it. */
+export function createRosterWriter(stateFolder: string): (members: readonly RosterMember[]) => boolean {
+  const file = rosterFile(stateFolder);
+  let last: { readonly members: readonly RosterMember[]; readonly stamp: string } | null = null;
+  return (members) => {
+    if (
+      last !== null &&
+      last.stamp === stampOfFile(file) &&
+      isFresh(file) &&
+      isSameRoster(last.members, members)
+    ) {
+      // The next one has most of these objects.
+      last = { ...last, members };
+      return false;
+    }
+    const isWritten = writeRosterFile(stateFolder, members);
+    last = { members, stamp: stampOfFile(file) };
+    return isWritten;
+  };
+}
+
+/** But for the times of last contact. */
+export function isSameRoster(a: readonly RosterMember[], b: readonly RosterMember[]): boolean {
+  return a.length === b.length && a.every((member, n) => member === b[n] || isSameMember(member, b[n]!));
 }
 
 /** null when there is none, or none of ours. */

@@ -2,11 +2,12 @@
  * Keeps the roster: reads what the other hosts publish, writes the file that scripts read, and says what presence triggers ask for.
  * A reading that fails changes nothing: not to have read says neither that a host came nor that one is gone.
  *
- * Transitions are noticed by one cheap question at each look. That somebody is silent shows only in what is not there, so everything is
- * listed again now and then: as often as the host that beats fastest, when an action reacts to the live hosts; else seldom.
+ * Where an action reacts to the live hosts, transitions are noticed by one cheap question at each look. That somebody is silent shows only
+ * in what is not there, so everything is listed again now and then: as often as the host that beats fastest. Everywhere else both are
+ * seldom, the more so the larger the fleet: what each of N hosts reads of N others must not cost the server N times N.
  */
 import { join } from 'node:path';
-import { rosterOf } from '../fleet/roster.ts';
+import { errnoOf } from '../errors.ts';
 import type { PresenceTrigger } from '../model/action.ts';
 import type { FleetHost } from '../model/fleet.ts';
 import type { RosterView } from '../model/plan.ts';
@@ -16,7 +17,7 @@ import { rosterViewOf, settleRosters } from '../plan/settle-roster.ts';
 import type { FleetReader } from '../presence/read-fleet.ts';
 import { type Clock, delay } from '../system/clock.ts';
 import { makeFolder, readFileOrNull, writeFileAtomic } from '../system/files.ts';
-import { writeRosterFile } from './roster-file.ts';
+import { createRosterWriter, isSameRoster } from './roster-file.ts';
 import { readSettlings, settlingsFile, writeSettlings } from './settlings-file.ts';
 
 export interface RosterKeeperOptions {
@@ -54,6 +55,8 @@ export interface RosterKeeper {
 
 /** Without a trigger only `PULLYU_ROSTER` depends on it. */
 const SELDOM = 3;
+/** For each host that is known: nobody asks again before, when no trigger waits for the answer. */
+const SELDOM_PER_HOST_MS = 500;
 const WHOLE_MIN_MS = 200;
 /** With what a reading may be late by, well below the three heartbeats after which a host is silent. */
 const FRESH_BEATS = 1.25;
@@ -61,24 +64,26 @@ const FRESH_BEATS = 1.25;
 export function createRosterKeeper(o: RosterKeeperOptions): RosterKeeper {
   const { reader, clock } = o;
   const file = settlingsFile(o.stateFolder);
+  const write = createRosterWriter(o.stateFolder);
   const end = new AbortController();
   /** As the last plan of any process of this host had them. */
   let triggers = readTriggers(o.stateFolder);
   let members: readonly RosterMember[] | null = null;
   let settlings = readSettlings(file);
   let readAt = Number.NEGATIVE_INFINITY;
+  let askedAt = Number.NEGATIVE_INFINITY;
   let fastestMs = Number.POSITIVE_INFINITY;
   let reading: Promise<void> | null = null;
   let wakeUp = () => {};
   let loop: Promise<void> | null = null;
   let watch: { close(): void } | null = null;
 
+  const isAwaited = () => triggers.length > 0 || o.isWatched?.() === true;
+  const isEarly = () =>
+    !isAwaited() && clock.monotonic() - askedAt < (members?.length ?? 0) * SELDOM_PER_HOST_MS;
   const wholeEveryMs = () => {
     const own = o.heartbeatMs();
-    return Math.max(
-      WHOLE_MIN_MS,
-      triggers.length > 0 || o.isWatched?.() ? Math.min(own, fastestMs) : own * SELDOM,
-    );
+    return Math.max(WHOLE_MIN_MS, isAwaited() ? Math.min(own, fastestMs) : own * SELDOM);
   };
 
   /** What settled last, and with what: a large roster takes long to digest, and seldom changes. */
@@ -88,16 +93,22 @@ export function createRosterKeeper(o: RosterKeeperOptions): RosterKeeper {
     if (members === null || triggers.length === 0) return;
     const self = JSON.stringify({ ...o.self(), lastContactAt: 0 });
     const isPending = [...settlings.values()].some(({ pending }) => pending !== null);
-    if (!isPending && done?.members === members && done.self === self && isSame(done.triggers, triggers))
-      return;
+    const isDone =
+      done !== null &&
+      done.self === self &&
+      isSame(done.triggers, triggers) &&
+      isSameRoster(done.members, members);
     done = { members, triggers, self };
+    if (!isPending && isDone) return;
     const next = settleRosters(settlings, triggers, { roster: members, self: o.self(), now: clock.now() });
     if (next === settlings) return;
     settlings = next;
-    writeSettlings(file, settlings);
+    cached(() => writeSettlings(file, settlings));
   };
 
   const ask = async (signal: AbortSignal) => {
+    if (isEarly()) return;
+    askedAt = clock.monotonic();
     const isTime = clock.monotonic() - readAt >= wholeEveryMs();
     if (!isTime) {
       const news = await reader.hasNews(signal);
@@ -107,13 +118,8 @@ export function createRosterKeeper(o: RosterKeeperOptions): RosterKeeper {
     const read = await reader.read(o.expected(), signal);
     if (!read.ok) return;
     readAt = begun;
-    const { hosts } = read.value;
-    members = rosterOf(hosts);
-    fastestMs = Math.min(
-      ...hosts.flatMap(({ presence }) => presence?.heartbeatMs ?? []),
-      Number.POSITIVE_INFINITY,
-    );
-    writeRosterFile(o.stateFolder, withSelf(members, o.self()));
+    ({ members, fastestMs } = reader.roster(o.expected()));
+    write(withSelf(members, o.self()));
     settle();
   };
 
@@ -144,7 +150,7 @@ export function createRosterKeeper(o: RosterKeeperOptions): RosterKeeper {
 
   return {
     view(asked) {
-      if (!isSame(triggers, asked)) writeTriggers(o.stateFolder, asked);
+      if (!isSame(triggers, asked)) cached(() => writeTriggers(o.stateFolder, asked));
       triggers = asked;
       settle();
       return rosterViewOf(settlings, triggers, true);
@@ -168,6 +174,15 @@ export function createRosterKeeper(o: RosterKeeperOptions): RosterKeeper {
       await reader.close();
     },
   };
+}
+
+/** On a full disk the look goes on with what is in memory. */
+function cached(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+  }
 }
 
 /** Beside the settlings: a one-shot look that has nothing to do makes no plan, and yet has to know what to watch. */

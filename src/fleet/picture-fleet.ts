@@ -37,7 +37,7 @@ export function pictureFleet(judged: readonly Judged[], o: PictureOptions): Flee
   return [...found, ...missing].sort(compareHosts);
 }
 
-function pictureHost(judged: Judged, listed: Labels | undefined, now: number): FleetHost {
+export function pictureHost(judged: Judged, listed: Labels | undefined, now: number): FleetHost {
   const presence = isBelieved(judged.trust) ? judged.presence : null;
   return {
     name: judged.host,

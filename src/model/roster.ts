@@ -7,10 +7,18 @@ export function memberOfHost({ name, id, labels }: Host, now: number): RosterMem
   return { name, id, labels, addresses: [], state: 'working', facts: {}, lastContactAt: now };
 }
 
-/** By name. Of this host what it knows itself counts, whatever the stores still say. */
+/** By name, as the members are. Of this host what it knows itself counts, whatever the stores still say. */
 export function withSelf(members: readonly RosterMember[], self: RosterMember): RosterMember[] {
-  const others = members.filter((member) => member.id !== self.id);
-  return [...others, self].sort(byName);
+  const all = members.filter((member) => member.id !== self.id);
+  const at = all.findIndex((member) => byName(self, member) < 0);
+  all.splice(at === -1 ? all.length : at, 0, self);
+  return all;
+}
+
+/** But for the time of last contact. */
+export function isSameMember(a: RosterMember, b: RosterMember): boolean {
+  const told = ({ lastContactAt, ...rest }: RosterMember) => JSON.stringify(rest);
+  return a.name === b.name && a.id === b.id && told(a) === told(b);
 }
 
 export function byName(a: RosterMember, b: RosterMember): number {

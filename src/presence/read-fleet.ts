@@ -4,15 +4,16 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
 import type { Judged } from '../fleet/judged.ts';
+import { createRosterMemo, type LiveRoster } from '../fleet/live-roster.ts';
 import { pictureFleet } from '../fleet/picture-fleet.ts';
 import type { FleetHost } from '../model/fleet.ts';
 import type { ExpectedHost } from '../model/presence.ts';
 import { ok, type Result, type Trouble } from '../model/trouble.ts';
 import type { Clock } from '../system/clock.ts';
-import { makeFolder, namedWriteError, readFileOrNull, writeFileAtomic } from '../system/files.ts';
-import { createPresenceMemo } from './examine-presence.ts';
-import { type HostPin, type JudgedPresence, judgePresences } from './read-presences.ts';
+import { makeFolder, readFileOrNull, writeFileAtomic } from '../system/files.ts';
+import { createJudge, type HostPin, type JudgedPresence } from './read-presences.ts';
 import type { HistoryEntry, StatusStore } from './store.ts';
 
 export interface FleetReaderOptions {
@@ -22,7 +23,7 @@ export interface FleetReaderOptions {
 }
 
 export interface FleetReading {
-  /** By state and name: `pictureFleet`. */
+  /** By state and name: `pictureFleet`. Made when it is asked for. */
   readonly hosts: readonly FleetHost[];
   /** Of stores that did not answer, while others did; what they said last still counts. */
   readonly troubles: readonly Trouble[];
@@ -37,6 +38,8 @@ export interface FleetReader {
   read(expected: readonly ExpectedHost[] | null, signal?: AbortSignal): Promise<Result<FleetReading>>;
   /** What was read last, as it looks now: silence comes with time alone. */
   picture(expected: readonly ExpectedHost[] | null): readonly FleetHost[];
+  /** Who may be relied on, of what was read last, as it looks now. Made of the one before: what did not change costs next to nothing. */
+  roster(expected: readonly ExpectedHost[] | null): LiveRoster;
   /** The key that signed the presence of a host; null when there is none. */
   keyOf(host: string): string | null;
   /** Newest first. Nothing of it is verified. */
@@ -50,9 +53,12 @@ export interface FleetReader {
 export function createFleetReader(stores: readonly StatusStore[], o: FleetReaderOptions): FleetReader {
   const readers = stores.map((store) => createStoreReader(store, o));
   const telling = stores.filter((store) => store.watch !== null);
-  const judged = (): JudgedPresence[] => readers.flatMap((reader) => reader.judged());
+  const [only] = readers;
+  const judged = (): readonly JudgedPresence[] =>
+    readers.length === 1 ? only!.judged() : readers.flatMap((reader) => reader.judged());
+  const roster = createRosterMemo();
   const picture = (expected: readonly ExpectedHost[] | null) =>
-    pictureFleet(judged() satisfies Judged[], { expected, now: o.clock.now() });
+    pictureFleet(judged() satisfies readonly Judged[], { expected, now: o.clock.now() });
   return {
     name: stores.map((store) => store.name).join(', '),
     hasNews: async (signal) => anyNews(await Promise.all(stores.map((store) => store.hasNews(signal)))),
@@ -61,9 +67,17 @@ export function createFleetReader(stores: readonly StatusStore[], o: FleetReader
       const troubles = read.filter((one) => one !== null);
       const [first] = troubles;
       if (first !== undefined && troubles.length === readers.length) return { ok: false, trouble: first };
-      return ok({ hosts: picture(expected), troubles });
+      let hosts: readonly FleetHost[] | null = null;
+      return ok({
+        get hosts() {
+          hosts ??= picture(expected);
+          return hosts;
+        },
+        troubles,
+      });
     },
     picture,
+    roster: (expected) => roster.of(judged(), { expected, now: o.clock.now() }),
     keyOf: (host) => judged().find((one) => one.host === host && one.presence !== null)?.key ?? null,
     history: async (host, limit, signal) =>
       joinHistories(await Promise.all(stores.map((store) => store.history(host, limit, signal))), limit),
@@ -116,20 +130,21 @@ interface StoreReader {
 
 /** Each store has its own pins: what one of them tells later than another is no replay. */
 function createStoreReader(store: StatusStore, o: FleetReaderOptions): StoreReader {
-  const memo = createPresenceMemo();
   const file = o.folder === null ? null : join(o.folder, `pins-${digest(store.name)}.json`);
-  let pins: ReadonlyMap<string, HostPin> = file === null ? new Map() : readPins(file);
-  let kept = pins;
+  const judge = createJudge(file === null ? new Map() : readPins(file));
+  let isKept = true;
+  let isKeyKept = true;
   let keptAt = o.clock.monotonic();
   let judged: readonly JudgedPresence[] = [];
   const keep = () => {
     keptAt = o.clock.monotonic();
     try {
-      if (file !== null && kept !== pins) writePins(o.folder!, file, pins);
-      kept = pins;
+      if (file !== null && !isKept) writePins(o.folder!, file, judge.pins());
+      isKept = true;
+      isKeyKept = true;
     } catch (error) {
       // A full disk must not keep anybody from seeing the fleet. It is tried again with the next reading.
-      if (namedWriteError(error, file!) === null) throw error;
+      if (errnoOf(error) === null) throw error;
     }
   };
   return {
@@ -138,20 +153,15 @@ function createStoreReader(store: StatusStore, o: FleetReaderOptions): StoreRead
     async read(expected, signal) {
       const stored = await store.read(signal);
       if (!stored.ok) return stored.trouble;
-      const judgement = judgePresences(stored.value, { expected, pins, now: o.clock.now(), memo });
-      judged = judgement.presences;
-      pins = judgement.pins;
-      if (isOtherKey(kept, pins) || o.clock.monotonic() - keptAt >= KEEP_EVERY_MS) keep();
+      const { presences, changed } = judge.judge(stored.value, { expected, now: o.clock.now() });
+      judged = presences;
+      if (changed !== 'nothing') isKept = false;
+      // A host that was never seen, or has another key: nobody may come in between.
+      if (changed === 'key') isKeyKept = false;
+      if (!isKept && (!isKeyKept || o.clock.monotonic() - keptAt >= KEEP_EVERY_MS)) keep();
       return null;
     },
   };
-}
-
-/** A host that was never seen, or has another key: nobody may come in between. */
-function isOtherKey(before: ReadonlyMap<string, HostPin>, after: ReadonlyMap<string, HostPin>): boolean {
-  if (before === after) return false;
-  for (const [host, pin] of after) if (before.get(host)?.key !== pin.key) return true;
-  return false;
 }
 
 function digest(text: string): string {

@@ -9,7 +9,13 @@ import { createPresenceMemo } from './examine-presence.ts';
 import { formatPresence } from './format-presence.ts';
 import { ensureHostKey, type HostKey } from './host-key.ts';
 import { AT, somePresence } from './presence.testing.ts';
-import { type HostPin, type JudgedPresence, type JudgeOptions, judgePresences } from './read-presences.ts';
+import {
+  createJudge,
+  type HostPin,
+  type JudgedPresence,
+  type JudgeOptions,
+  judgePresences,
+} from './read-presences.ts';
 import { signPresence } from './sshsig.ts';
 import type { StoredPresence } from './store.ts';
 
@@ -240,6 +246,49 @@ test('a memo changes nothing but the time that it takes', () => {
   const trusts = judge(swapped, { memo }).presences.map((found) => found.trust);
   expect(trusts).toEqual(['forged', 'forged']);
   expect(judge(all, { memo }).presences.map((found) => found.trust)).toEqual(['unlisted', 'unlisted']);
+});
+
+test('who reads again and again judges as if each reading were looked at whole', () => {
+  const hosts = ['web-1', 'web-2', 'web-3'];
+  const HOUR = 3_600_000;
+  const made = new Map<string, StoredPresence>();
+  /** The same object for the same presence. */
+  const presenceOf = (host: string, sequence: number, isBob: boolean) => {
+    const name = [host, sequence, isBob].join(' ');
+    const id = (isBob ? 'b' : 'a').repeat(26) as HostId;
+    const clock = AT + sequence * HOUR;
+    const seen = { notBefore: null, notAfter: clock };
+    const found = made.get(name) ?? stored({ host, sequence, id, clock }, { key: isBob ? BOB : ADA, seen });
+    made.set(name, found);
+    return found;
+  };
+  const change = fc.record({
+    host: fc.constantFrom(...hosts, 'web-4'),
+    isBob: fc.boolean(),
+    what: fc.constantFrom('new', 'new', 'old', 'gone'),
+    list: fc.constantFrom(null, null, null, 'ada', 'bob'),
+    lateHours: fc.integer({ min: -1, max: 2 }),
+  });
+  const lists = { ada: [listed('web-1', ADA), listed('web-2')], bob: [listed('web-1', BOB)] };
+  fc.assert(
+    fc.property(fc.array(change, { minLength: 1, maxLength: 12 }), (changes) => {
+      const { judge: again, pins } = createJudge(new Map());
+      let known: ReadonlyMap<string, HostPin> = new Map();
+      let all = new Map(hosts.map((host) => [host, presenceOf(host, 0, false)]));
+      for (const [n, { host, isBob, what, list, lateHours }] of changes.entries()) {
+        all = new Map(all);
+        if (what === 'gone') all.delete(host);
+        else all.set(host, presenceOf(host, what === 'new' ? n : 0, isBob));
+        const o = { expected: list && lists[list], now: AT + (n + lateHours) * HOUR };
+        const whole = judge([...all.values()], { ...o, pins: known });
+        const { presences, changed } = again([...all.values()], o);
+        expect(presences).toEqual(whole.presences);
+        expect(new Map(pins())).toEqual(new Map(whole.pins));
+        expect(changed === 'nothing').toBe(whole.pins === known);
+        known = whole.pins;
+      }
+    }),
+  );
 });
 
 test('no presence that somebody without the key can make is believed', () => {

@@ -67,59 +67,92 @@ export interface Judgement {
   readonly pins: ReadonlyMap<string, HostPin>;
 }
 
-interface Before extends JudgeOptions {
+export interface Judge {
+  /** One reading after the other, of one store; as `judgePresences` with the pins of the reading before. */
+  judge(stored: readonly StoredPresence[], o: Pick<JudgeOptions, 'expected' | 'now'>): JudgedAgain;
+  /** As of now. */
+  pins(): ReadonlyMap<string, HostPin>;
+}
+
+export interface JudgedAgain {
+  readonly presences: readonly JudgedPresence[];
+  /** Pins changed; `key`: of a host that was never seen, or that has another key now. */
+  readonly changed: 'nothing' | 'times' | 'key';
+}
+
+interface Before {
   readonly stored: readonly StoredPresence[];
-  readonly judgement: Judgement;
+  readonly presences: readonly JudgedPresence[];
+  readonly expected: JudgeOptions['expected'];
+  readonly now: number;
 }
 
 /**
- * Judges one reading after the other, of one store. What a store hands out as the same object as before is what it was, so that of ten
- * thousand presences only those that changed are looked at; the judgement is that of `judgePresences`.
+ * What a store hands out as the same object as before is what it was, so that of ten thousand presences only those that changed are
+ * looked at.
  */
-export function createJudge(): (stored: readonly StoredPresence[], o: JudgeOptions) => Judgement {
+export function createJudge(first: ReadonlyMap<string, HostPin>): Judge {
   const memo = createPresenceMemo();
+  let pins = new Map(first);
   let before: Before | null = null;
-  return (stored, o) => {
-    const judgement =
-      (before === null ? null : judgeChanged(before, stored, o, memo)) ??
-      judgePresences(stored, { ...o, memo });
-    before = { ...o, stored, judgement };
-    return judgement;
-  };
+
+  function judge(
+    stored: readonly StoredPresence[],
+    { expected, now }: Pick<JudgeOptions, 'expected' | 'now'>,
+  ): JudgedAgain {
+    const isNext =
+      before !== null &&
+      expected === before.expected &&
+      now >= before.now &&
+      stored.length === before.stored.length &&
+      // Each host has one.
+      stored.length === before.presences.length;
+    const next = isNext ? judgeChanged(before!, stored, { expected, now, pins, memo }) : null;
+    if (next !== null) {
+      before = { stored, presences: next.presences, expected, now };
+      const changed = keysDiffer(next.changed, pins) ? 'key' : next.changed.size > 0 ? 'times' : 'nothing';
+      for (const [host, pin] of next.changed) pins.set(host, pin);
+      return { presences: next.presences, changed };
+    }
+    const all = judgePresences(stored, { expected, now, pins, memo });
+    before = { stored, presences: all.presences, expected, now };
+    const changed = all.pins === pins ? 'nothing' : keysDiffer(all.pins, pins) ? 'key' : 'times';
+    pins = new Map(all.pins);
+    return { presences: all.presences, changed };
+  }
+
+  return { judge, pins: () => pins };
 }
 
-/** null: too much is otherwise than it was. */
+function keysDiffer(after: ReadonlyMap<string, HostPin>, before: ReadonlyMap<string, HostPin>): boolean {
+  for (const [host, pin] of after) if (before.get(host)?.key !== pin.key) return true;
+  return false;
+}
+
+/** null: there are other hosts. */
 function judgeChanged(
   before: Before,
   stored: readonly StoredPresence[],
-  o: JudgeOptions,
-  memo: PresenceMemo,
-): Judgement | null {
-  const isNext =
-    o.expected === before.expected &&
-    o.pins === before.judgement.pins &&
-    o.now >= before.now &&
-    stored.length === before.stored.length &&
-    // Each host has one.
-    stored.length === before.judgement.presences.length;
-  if (!isNext) return null;
-  const presences = before.judgement.presences.slice();
+  { expected, now, pins, memo }: JudgeOptions & { readonly memo: PresenceMemo },
+): { presences: JudgedPresence[]; changed: Map<string, HostPin> } | null {
+  const presences = before.presences.slice();
   const changed = new Map<string, HostPin>();
-  let expected: ReadonlyMap<string, ExpectedHost> | null = null;
+  let listed: ReadonlyMap<string, ExpectedHost> | null = null;
   for (let n = 0; n < stored.length; n += 1) {
     const one = stored[n]!;
     // What was not believed may be believed by now: a machine that came anew waits for the silence of the one before.
-    if (one === before.stored[n] && presences[n]!.trust !== 'forged') continue;
+    const isSettled = presences[n]!.trust !== 'forged' && one.seen.notAfter <= before.now;
+    if (one === before.stored[n] && isSettled) continue;
     const { host } = one;
     if (host !== before.stored[n]!.host) return null;
-    if (o.expected !== null) expected ??= byName(o.expected);
-    const pin = o.pins.get(host) ?? null;
-    const found = judgeOne({ stored: one, examined: memo.examineAgain(one) }, { expected, pin, now: o.now });
+    if (expected !== null) listed ??= byName(expected);
+    const pin = pins.get(host) ?? null;
+    const found = judgeOne({ stored: one, examined: memo.examineAgain(one) }, { expected: listed, pin, now });
     presences[n] = found;
-    const next = isBelieved(found) ? pinOf(pin, found, expected?.get(host)) : pin;
+    const next = isBelieved(found) ? pinOf(pin, found, listed?.get(host)) : pin;
     if (next !== null && next !== pin) changed.set(host, next);
   }
-  return { presences, pins: withChanged(o.pins, changed, o.pins) };
+  return { presences, changed };
 }
 
 function byName(expected: readonly ExpectedHost[]): ReadonlyMap<string, ExpectedHost> {
