@@ -7,7 +7,8 @@ export function addHubCommands(program: Program, run: Run): void {
     .command('hub')
     .description('a git server that a fleet can lean on, in the foreground, until it is told to end')
     .enablePositionalOptions()
-    .requiredOption('--repos <dir>', 'bare repositories are below it: DIR/NAME.git is served at /NAME.git')
+    // Not a required one: commander would then ask for it before a token command too.
+    .option('--repos <dir>', 'bare repositories are below it: DIR/NAME.git is served at /NAME.git')
     .option('--listen <address>', 'address and port', '127.0.0.1:7420')
     .option(
       '--anonymous-read',

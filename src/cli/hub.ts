@@ -10,7 +10,7 @@ import { readTokens } from '../hub/token-file.ts';
 import type { CommandContext } from './context.ts';
 
 export interface HubCommand {
-  readonly repos: string;
+  readonly repos?: string;
   readonly listen: string;
   readonly anonymousRead?: boolean;
   readonly tlsCert?: string;
@@ -72,7 +72,11 @@ function sentenceOf(line: Line): string {
 }
 
 /** @throws PullyuError */
-export function reposFolder(text: string, context: Pick<CommandContext, 'cwd'>): string {
+export function reposFolder(text: string | undefined, context: Pick<CommandContext, 'cwd'>): string {
+  if (text === undefined)
+    throw new PullyuError('usage', 'expected --repos DIR, the folder of the bare repositories, found none', {
+      hint: 'pullyu hub --help',
+    });
   const folder = resolve(context.cwd, text);
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder;
   throw new PullyuError('usage', `expected a folder for --repos, found none at ${folder}`, {

@@ -26,12 +26,8 @@ export async function answerFetch(
   c: HubContext,
 ): Promise<Response> {
   if (version === 2) {
-    let answer = repository.lsRefs(body);
-    if (answer === 'later') {
-      await repository.readRefs();
-      answer = repository.lsRefs(body);
-    }
-    if (typeof answer !== 'string') return new Response(new Uint8Array(answer), { headers: FETCH_HEADERS });
+    const answer = await repository.readRefs(body);
+    if (answer !== 'git') return new Response(new Uint8Array(answer), { headers: FETCH_HEADERS });
   }
   // The haves of a client that has something; the bytes of a name could hold the word too, which only costs it a place in a shorter lane.
   const name = body.includes('have ') ? 'fetch' : 'clone';

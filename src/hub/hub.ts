@@ -113,7 +113,8 @@ export function createHub(o: HubOptions): Hub {
       return isOpen ? { token: null } : { refused: ANSWERS.tokenMissing };
     }
     const now = clock.now();
-    const token = recognizeToken(text, tokens.tokens(), now);
+    const token =
+      recognizeToken(text, tokens.tokens(), now) ?? recognizeToken(text, tokens.tokens(true), now);
     if (token === null) return { refused: wrongToken(address, now) };
     if (service === 'git-upload-pack')
       return mayRead(token, repository) || o.anonymousRead ? { token } : { refused: ANSWERS.noRepository };

@@ -55,8 +55,9 @@ export async function answerPush(push: PushRequest, c: HubContext): Promise<Resp
       limits: c.limits.git,
     });
     const ended = watchEnd(git, push, begun.commands, c).finally(leave);
-    const sent = send(git, begun.held, body);
-    return await firstWords(git, sent, ended);
+    const sending: Sending = { refused: null };
+    void send(git, sending, begun.held, body);
+    return await firstWords(git, sending, ended);
   } catch (error) {
     leave();
     if (error instanceof BodyRefused) return toResponse(error.answer);
@@ -94,8 +95,16 @@ async function readCommands(
   return { commands: reader.commands, held: Buffer.concat(held) };
 }
 
-/** @returns null when git has got all; otherwise why not: then it finds its input cut off, and drops it. */
-async function send(git: Piped, held: Buffer, rest: AsyncIterable<Buffer>): Promise<TextAnswer | null> {
+interface Sending {
+  /** Why not all of it came; null as long as nothing is wrong. Known before git can say that its input was cut off. */
+  refused: TextAnswer | null;
+}
+
+/**
+ * What came so far is never everything to git: it knows how many objects belong to a pack, and where the commands end. Cut off, it
+ * clears its quarantine away by itself, which it cannot when it is killed.
+ */
+async function send(git: Piped, sending: Sending, held: Buffer, rest: AsyncIterable<Buffer>): Promise<void> {
   const write = (chunk: Buffer) =>
     new Promise<void>((resolve) => {
       if (git.stdin.destroyed || git.stdin.write(chunk)) return resolve();
@@ -110,15 +119,13 @@ async function send(git: Piped, held: Buffer, rest: AsyncIterable<Buffer>): Prom
   try {
     await write(held);
     for await (const chunk of rest) {
-      if (git.stdin.destroyed) break;
+      if (git.stdin.destroyed) return;
       await write(chunk);
     }
     git.stdin.end();
-    return null;
   } catch (error) {
-    // Not `end`: git must never take what came so far for everything. A pack that is cut off fails its checksum in any case.
-    git.end();
-    return error instanceof BodyRefused ? error.answer : ANSWERS.brokenBody;
+    sending.refused = error instanceof BodyRefused ? error.answer : ANSWERS.brokenBody;
+    git.stdin.destroy();
   }
 }
 
@@ -146,18 +153,17 @@ async function watchEnd(git: Piped, push: PushRequest, commands: readonly PushCo
 }
 
 /** The status line says whether git has begun to answer; what git thinks of the push is inside its answer. */
-async function firstWords(
-  git: Piped,
-  sent: Promise<TextAnswer | null>,
-  ended: Promise<void>,
-): Promise<Response> {
+async function firstWords(git: Piped, sending: Sending, ended: Promise<void>): Promise<Response> {
   const output = git.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   const first = await output.next();
+  if (sending.refused !== null) {
+    git.stdout.resume();
+    await ended;
+    return toResponse(sending.refused);
+  }
   if (first.done) {
-    const refused = await sent;
     await ended;
     const result = await git.ended.catch(() => null);
-    if (refused !== null) return toResponse(refused);
     // Nothing was asked of it: the empty request by which a client finds out whether it may push.
     if (result?.exitCode === 0) return new Response(null, { headers: HEADERS });
     return toResponse(ANSWERS.gitFailed);

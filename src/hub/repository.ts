@@ -24,11 +24,12 @@ export interface Repository {
   /** The same, asked when need be. @throws Error when git fails: it has said why on stderr, and nothing is kept. */
   advertise(service: GitService, version: ProtocolVersion): Promise<Buffer>;
   /**
-   * The answer to an `ls-refs` request of protocol v2. `later`: git has to be asked for the refs first, by `readRefs`.
-   * `git`: the request is not of the usual form, git itself has to answer it.
+   * The answer to an `ls-refs` request of protocol v2, from memory. `later`: `readRefs` has to answer. `git`: the request is not of
+   * the usual form, git itself has to answer it.
    */
   lsRefs(body: Buffer): Buffer | 'later' | 'git';
-  readRefs(): Promise<void>;
+  /** The same, asking git for the refs first when need be. @throws Error as `advertise`. */
+  readRefs(body: Buffer): Promise<Buffer | 'git'>;
   /** Something was pushed, or may have been. */
   changed(): void;
 }
@@ -118,6 +119,25 @@ export function createRepository(
     throw new Error(`git ${service} of ${place.name}: ${result.ended}, ${result.stderr.trim()}`);
   }
 
+  async function readTable(): Promise<RefTable> {
+    const listed = await once('refs', () => ask('git-upload-pack', 2, everything(place.objectFormat)));
+    const table = parseRefTable(listed);
+    if (table === null) throw new Error(`git upload-pack of ${place.name}: expected a list of refs`);
+    return table;
+  }
+
+  function answer(of: State, body: Buffer): Buffer | 'later' | 'git' {
+    const question = body.length <= QUESTION_MAX_BYTES ? body.toString('latin1') : null;
+    const known = question === null ? undefined : of.answers.get(question);
+    if (known !== undefined) return known;
+    const request = parseLsRefsRequest(body);
+    if (request === null || (request.objectFormat ?? 'sha1') !== place.objectFormat) return 'git';
+    if (of.table === null) return 'later';
+    const made = answerLsRefs(of.table, request);
+    if (question !== null) keepAnswer(of, question, made);
+    return made;
+  }
+
   return {
     ...place,
     generation: () => {
@@ -135,25 +155,14 @@ export function createRepository(
       if (mayBeKept(whole)) of.advertisements.set(key, whole);
       return whole;
     },
-    lsRefs(body) {
+    lsRefs: (body) => answer(current(), body),
+    async readRefs(body) {
+      // What is read from now on is no older than the question, also when it changes while it is read.
       const of = current();
-      const question = body.length <= QUESTION_MAX_BYTES ? body.toString('latin1') : null;
-      const known = question === null ? undefined : of.answers.get(question);
-      if (known !== undefined) return known;
-      const request = parseLsRefsRequest(body);
-      if (request === null || (request.objectFormat ?? 'sha1') !== place.objectFormat) return 'git';
-      if (of.table === null) return 'later';
-      const answer = answerLsRefs(of.table, request);
-      if (question !== null) keepAnswer(of, question, answer);
-      return answer;
-    },
-    async readRefs() {
-      const of = current();
-      if (of.table !== null) return;
-      const answer = await once('refs', () => ask('git-upload-pack', 2, everything(place.objectFormat)));
-      const table = parseRefTable(answer);
-      if (table === null) throw new Error(`git upload-pack of ${place.name}: expected a list of refs`);
-      of.table = table;
+      if (answer(of, body) === 'later') of.table ??= await readTable();
+      const found = answer(of, body);
+      if (found === 'later') throw new Error('expected the refs to be known');
+      return found;
     },
     changed() {
       state = null;

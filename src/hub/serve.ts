@@ -63,6 +63,7 @@ export async function serve(hub: Hub, o: ServeOptions): Promise<Serving> {
   let isStopping = false;
   const onRequest = (request: IncomingMessage, response: ServerResponse, mustContinue: boolean) => {
     if (isStopping) response.shouldKeepAlive = false;
+    else response.once('close', () => isStopping && setImmediate(() => server.closeIdleConnections()));
     // What a client does to its own connection is no matter of ours.
     response.on('error', () => {});
     take(hub, request, response, { mustContinue, bodyMs: limits.bodyMs });
@@ -92,8 +93,9 @@ export async function serve(hub: Hub, o: ServeOptions): Promise<Serving> {
       const closed = once(server, 'close');
       server.close();
       server.closeIdleConnections();
-      const isDone = closed.then(() => true);
-      await Promise.race([isDone, delay(withinMs)]);
+      const isDone = new AbortController();
+      void closed.then(() => isDone.abort());
+      await delay(withinMs, isDone.signal);
       hub.close();
       server.closeAllConnections();
       for (const socket of sockets) socket.destroy();
@@ -231,7 +233,8 @@ async function pass(answer: Response, request: IncomingMessage, response: Server
     const text = Buffer.from(await answer.arrayBuffer());
     response.writeHead(answer.status, { ...headers, 'Content-Length': text.length });
     if (request.method !== 'HEAD') response.write(text);
-    if (isCutOff) await throwAway(request);
+    // Who was too slow is not waited for again.
+    if (isCutOff && answer.status !== 408) await throwAway(request);
     return void response.end();
   }
   response.writeHead(answer.status, headers);

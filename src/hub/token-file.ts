@@ -14,8 +14,11 @@ const VERSION = 1;
 const CHECK_EVERY_MS = 100;
 
 export interface TokenSource {
-  /** By id. @throws PullyuError when the file is there and cannot be read: nobody is let in then. */
-  tokens(): ReadonlyMap<string, Token>;
+  /**
+   * By id. @param asItIsNow Look at the file in any case: a token that is not known may have been made this moment.
+   * @throws PullyuError when the file is there and cannot be read: nobody is let in then.
+   */
+  tokens(asItIsNow?: boolean): ReadonlyMap<string, Token>;
 }
 
 /** Of the hub's own things, below the folder of the repositories. */
@@ -33,9 +36,9 @@ export function createTokenSource(repos: string, monotonic: () => number): Token
   let known: { readonly stamp: string; readonly tokens: ReadonlyMap<string, Token> } | null = null;
   let nextCheckAt = 0;
   return {
-    tokens() {
+    tokens(asItIsNow = false) {
       const now = monotonic();
-      if (known !== null && now < nextCheckAt) return known.tokens;
+      if (known !== null && now < nextCheckAt && !asItIsNow) return known.tokens;
       const stamp = stampOfFile(path);
       if (known === null || known.stamp !== stamp) {
         known = null;
