@@ -175,7 +175,17 @@ export function createNatsPublisher({ folder, heartbeatMs, clock }: NatsPublishe
     return ok({ kind: 'conflict', contender: holder });
   }
 
-  return { publish };
+  return {
+    async publish(session, out) {
+      try {
+        return await publish(session, out);
+      } catch (error) {
+        // Somebody may have removed them.
+        places.delete(session);
+        throw error;
+      }
+    },
+  };
 }
 
 /** Those that are not in the stream yet: what came before the last one that is there has come too. */

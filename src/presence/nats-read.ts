@@ -3,8 +3,9 @@
  * changed meanwhile is loaded. An entry that goes by its age is not announced; and who is not renewed is silent for every reader anyway.
  * So nothing is taken away here, but after a long time: what a host said last stays readable.
  */
+import { uptime } from 'node:os';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
-import { type Clock, delay } from '../system/clock.ts';
+import { type Clock, delay, readBootId } from '../system/clock.ts';
 import type { KvWatchEntry } from './nats-client.ts';
 import type { NatsSession } from './nats-connect.ts';
 import type { NatsLink } from './nats-link.ts';
@@ -12,6 +13,7 @@ import { parseKey } from './nats-names.ts';
 import { findBucket } from './nats-places.ts';
 import { contenderOf, isHeartbeat, machineOf, parseValue } from './nats-values.ts';
 import type { Contender, StoredPresence } from './store.ts';
+import { clockJump, endOutage, type Instant, type Unseen } from './unseen-time.ts';
 
 export interface NatsReader {
   hasNews(): Promise<Result<boolean>>;
@@ -21,7 +23,8 @@ export interface NatsReader {
 }
 
 interface Known {
-  readonly stored: Omit<StoredPresence, 'contenders'>;
+  /** The same object as long as nothing of it changes. */
+  readonly stored: StoredPresence;
   /** By our monotonic clock. */
   readonly heardAt: number;
 }
@@ -38,8 +41,11 @@ const HOSTS_MAX = 200_000;
 const LOAD_TIMEOUT_MS = 25_000;
 const ASK_EVERY_MS = 1_000;
 const RETRY_MS = 5_000;
+const CHECK_EVERY_MS = 30_000;
+const NONE: readonly Contender[] = [];
 
 export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
+  const bootId = readBootId();
   const known = new Map<string, Known>();
   const claims = new Map<string, Claim>();
   const listeners = new Set<() => void>();
@@ -55,6 +61,12 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
   let sessions: { close(): void } | null = null;
   /** Of the connection that is there: resolves when all is read that was there when it began. */
   let loading: Promise<Result<null>> | null = null;
+  /** Counts the times that it was begun; what belongs to an earlier one does nothing any more. */
+  let generation = 0;
+  let stopWatching = () => {};
+  let checkedAt = Number.NEGATIVE_INFINITY;
+  let unseen: readonly Unseen[] = [];
+  let instant: Instant | null = null;
 
   const tell = () => {
     isNews = true;
@@ -62,87 +74,97 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
   };
 
   const begin = () => {
-    sessions ??= link.onSession(start);
+    sessions ??= link.onSession((session) => {
+      session.signal.addEventListener('abort', () => {
+        if (loading === null) return;
+        heardUntil ??= clock.now();
+        loading = null;
+        stopWatching();
+      });
+      start(session);
+    });
   };
 
   function start(session: NatsSession): void {
     if (session.signal.aborted || end.signal.aborted) return;
-    const mine = load(session);
-    loading = mine;
-    void mine.then((loaded) => (loaded.ok ? null : startLater(session, mine)));
+    generation += 1;
+    const mine = generation;
+    stopWatching();
+    loading = load(session, mine);
+    void loading.then((loaded) => (loaded.ok ? null : startLater(session, mine)));
   }
 
-  async function startLater(session: NatsSession, before: Promise<Result<null>> | null): Promise<void> {
+  async function startLater(session: NatsSession, mine: number): Promise<void> {
     await delay(RETRY_MS * (0.5 + clock.random()), session.signal);
-    if (loading === before) start(session);
+    if (generation === mine) start(session);
   }
 
-  async function load(session: NatsSession): Promise<Result<null>> {
-    let stop: (() => void) | null = null;
-    session.signal.addEventListener('abort', () => {
-      heardUntil = clock.now();
-      loading = null;
-      stop?.();
-    });
+  /** Somebody removed the bucket, or made it anew: a watch may wait for ever then. Asked now and then. */
+  async function checkBucket(session: NatsSession): Promise<void> {
+    const now = clock.monotonic();
+    if (place === null || now - checkedAt < CHECK_EVERY_MS) return;
+    checkedAt = now;
+    const bucket = await findBucket(session);
+    if (bucket === null || bucket.created !== place.created) start(session);
+  }
+
+  async function load(session: NatsSession, mine: number): Promise<Result<null>> {
     return link.use('to tell of the hosts', async (live) => {
       if (live !== session) return fail(lost(link.name));
       let bucket = await findBucket(session);
       if (bucket === null) {
-        void waitForBucket(session);
+        place = null;
+        void waitForBucket(session, mine);
         return ok(null);
       }
       if (place?.created !== bucket.created) {
         place = { created: bucket.created, revision: 0 };
         claims.clear();
       }
+      checkedAt = clock.monotonic();
       maxAgeMs = bucket.maxAgeMs;
-      const from = place.revision;
-      const caughtUp = new AbortController();
+      const at = place;
       const iterator = await bucket.kv.watch({
         key: '>',
-        ...(from === 0 ? {} : { resumeFromRevision: from + 1 }),
+        ...(at.revision === 0 ? {} : { resumeFromRevision: at.revision + 1 }),
       });
-      stop = () => iterator.stop();
-      if (end.signal.aborted) stop();
+      stopWatching = () => iterator.stop();
+      if (end.signal.aborted || generation !== mine) iterator.stop();
+      const caughtUp = new AbortController();
       const backlog: KvWatchEntry[] = [];
-      let isLive = false;
       const goLive = () => {
-        if (isLive) return;
-        isLive = true;
-        takeBacklog(backlog);
-        tell();
+        if (caughtUp.signal.aborted) return;
+        takeBacklog(backlog.splice(0));
         caughtUp.abort();
+        tell();
       };
-      void (async () => {
+      const follow = async () => {
         for await (const entry of iterator) {
-          if (place !== null) place.revision = Math.max(place.revision, entry.revision);
-          if (isLive) takeLive(entry);
-          else backlog.push(entry);
-          if (!isLive && (entry.delta ?? 0) === 0) goLive();
+          at.revision = Math.max(at.revision, entry.revision);
+          if (caughtUp.signal.aborted) takeLive(entry);
+          else if (backlog.push(entry) > 0 && (entry.delta ?? 0) === 0) goLive();
         }
-      })()
+      };
+      // Should it end while the connection lives: whatever it was, it is begun anew.
+      void follow()
         .catch(() => {})
-        .finally(() => {
-          // Ended while the connection lives: whatever it was, it is begun anew.
-          void startLater(session, loading);
-        });
-      while (!isLive) {
+        .finally(() => startLater(session, mine));
+      while (!caughtUp.signal.aborted) {
         // What was still there a moment ago may have gone by its age: then nothing of it comes.
-        const isThrough =
-          bucket === null || bucket.entries === 0 || bucket.lastRevision <= (place?.revision ?? 0);
-        if (isThrough) goLive();
+        if (bucket === null || bucket.entries === 0 || bucket.lastRevision <= at.revision) goLive();
         else await delay(ASK_EVERY_MS, caughtUp.signal);
-        if (!isLive) bucket = await findBucket(session);
+        if (generation !== mine) break;
+        if (!caughtUp.signal.aborted) bucket = await findBucket(session);
       }
       return ok(null);
     });
   }
 
   /** Nobody has published yet. */
-  async function waitForBucket(session: NatsSession): Promise<void> {
-    while (!session.signal.aborted && !end.signal.aborted) {
+  async function waitForBucket(session: NatsSession, mine: number): Promise<void> {
+    for (;;) {
       await delay(ASK_EVERY_MS * (1 + clock.random()), session.signal);
-      if (session.signal.aborted || end.signal.aborted) return;
+      if (session.signal.aborted || end.signal.aborted || generation !== mine) return;
       const found = await findBucket(session).catch(() => null);
       if (found === null) continue;
       return start(session);
@@ -152,11 +174,15 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
   /** Stored before we came: when, is told by the server's clock. What it stored last is no younger than now, by whichever clock. */
   function takeBacklog(entries: readonly KvWatchEntry[]): void {
     const now = clock.now();
-    const newest = Math.max(...entries.map((entry) => entry.created.getTime()), 0);
+    const newest = entries.reduce((latest, entry) => Math.max(latest, entry.created.getTime()), 0);
     for (const entry of entries) {
       const ageMs = newest - entry.created.getTime();
       take(entry, { notBefore: known.has(hostOf(entry)) ? heardUntil : null, notAfter: now - ageMs }, ageMs);
     }
+    // Hosts come back one by one: the time in which we heard nothing makes nobody silent.
+    if (heardUntil !== null) unseen = endOutage(unseen, { from: heardUntil, to: now }, now);
+    heardUntil = null;
+    answer = null;
   }
 
   function takeLive(entry: KvWatchEntry): void {
@@ -181,7 +207,7 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
     if (signed === null) return known.delete(key.host);
     const before = known.get(key.host);
     if (before === undefined && known.size >= HOSTS_MAX) return false;
-    const stored = { host: key.host, ...signed, token: `${entry.revision}`, seen };
+    const stored = { host: key.host, ...signed, token: `${entry.revision}`, seen, contenders: NONE };
     known.set(key.host, { stored, heardAt });
     return (
       before === undefined ||
@@ -190,7 +216,26 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
     );
   }
 
+  /** A clock that was set has aged nobody. */
+  function keepTime(): void {
+    const now: Instant = { wall: clock.now(), up: uptime() * 1000, bootId };
+    const jump = clockJump(instant, now);
+    instant = now;
+    if (jump === 0) return;
+    answer = null;
+    if (jump > 0) unseen = endOutage(unseen, { from: now.wall - jump, to: now.wall }, now.wall);
+    else {
+      unseen = [];
+      for (const [host, { stored, heardAt }] of known) {
+        const notAfter = Math.min(stored.seen.notAfter, now.wall);
+        const notBefore = stored.seen.notBefore === null ? null : Math.min(stored.seen.notBefore, notAfter);
+        known.set(host, { stored: { ...stored, seen: { notBefore, notAfter } }, heardAt });
+      }
+    }
+  }
+
   function answerNow(): readonly StoredPresence[] {
+    keepTime();
     const now = clock.monotonic();
     for (const [host, one] of known) {
       if (now - one.heardAt <= FORGET_AFTER_MS) continue;
@@ -206,10 +251,16 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
     const contenders = new Map<string, Contender[]>();
     for (const { host, contender } of claims.values())
       contenders.set(host, [...(contenders.get(host) ?? []), contender]);
-    answer = [...known.values()].map(({ stored }) => ({
-      ...stored,
-      contenders: contenders.get(stored.host) ?? [],
-    }));
+    const all: StoredPresence[] = [];
+    for (const [host, one] of known) {
+      const own = contenders.get(host) ?? NONE;
+      const isSame = own === one.stored.contenders && unseen === one.stored.unseen;
+      // Handed out as the same object, it need not be judged again.
+      const stored = isSame ? one.stored : { ...one.stored, contenders: own, unseen };
+      if (!isSame) known.set(host, { ...one, stored });
+      all.push(stored);
+    }
+    answer = all;
     return answer;
   }
 
@@ -223,7 +274,10 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
       begin();
       const loaded = await link.use(
         'to tell of the hosts',
-        async () => (await loadingNow(signal)) ?? ok(null),
+        async (session) => {
+          await checkBucket(session);
+          return loadingNow(signal);
+        },
         signal,
       );
       if (!loaded.ok) return loaded;
@@ -237,6 +291,7 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
     },
     close() {
       end.abort();
+      stopWatching();
       sessions?.close();
       listeners.clear();
     },

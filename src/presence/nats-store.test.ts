@@ -25,6 +25,8 @@ function value<T>(result: Result<T>): T {
 interface World extends AsyncDisposable {
   readonly server: NatsServer;
   folder(name: string): string;
+  /** Moves the monotonic clock. */
+  skip(ms: number): void;
   /** Of another machine: with a connection and a folder of its own, unless a folder is named again. */
   store(folder?: string, more?: { heartbeatMs?: number; config?: Partial<NatsConfig> }): StatusStore;
 }
@@ -34,14 +36,19 @@ async function world(options: Parameters<typeof startNats>[0] = {}): Promise<Wor
   const temp = tempFolder('nats-store');
   const stores: StatusStore[] = [];
   let folders = 0;
+  let skipped = 0;
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + skipped };
   return {
     server,
     folder: (name) => join(temp.path, name),
+    skip: (ms) => {
+      skipped += ms;
+    },
     store(folder = `m${++folders}`, { heartbeatMs = 60_000, config = {} } = {}) {
       const store = createNatsStore(server.config(config), {
         folder: join(temp.path, folder),
         heartbeatMs,
-        clock: systemClock,
+        clock,
       });
       stores.push(store);
       return store;
@@ -226,9 +233,41 @@ nats(
     expect(await reader.read()).toMatchObject({ ok: false, trouble: { code: 'unreachable' } });
     await w.server.start();
     await until(async () => (await store.publish(web.outgoing([two]))).ok, { what: 'the way back' });
-    const fresh = async () =>
-      (await reader.read().then((read) => (read.ok ? read.value[0]?.text : null))) !== null;
-    await until(fresh, { what: 'the reader to come back' });
+    const read = async () => reader.read().then((found) => (found.ok ? found.value[0] : null));
+    const found = await until(async () => ((await read())?.text === two.presence.text ? read() : null), {
+      what: 'the reader to come back',
+    });
+    // For so long nobody could know who was silent.
+    expect(found?.unseen).toHaveLength(1);
     expect(value(await reader.history('web-1', 10)).map(({ subject }) => subject)).toEqual(['two', 'one']);
+  },
+);
+
+nats(
+  'a bucket and a stream that somebody removed are made anew, and hosts that were known stay known',
+  async () => {
+    await using w = await world();
+    const web = createMachine('web-1');
+    const db = createMachine('db-1');
+    const store = w.store();
+    const reader = w.store();
+    value(await store.publish(web.outgoing([web.transition('one')])));
+    value(await w.store().publish(db.outgoing()));
+    expect(value(await reader.read())).toHaveLength(2);
+    const { connect, jetstream } = await loadNatsClient();
+    const connection = await connect({ servers: `127.0.0.1:${w.server.port}` });
+    const { streams } = await jetstream(connection).jetstreamManager();
+    for (const name of ['KV_pullyu-presence', 'pullyu-transitions']) await streams.delete(name);
+    await connection.close();
+    const two = web.transition('two');
+    await until(async () => (await store.publish(web.outgoing([two]))).ok, { what: 'another bucket' });
+    const texts = async () =>
+      value(await reader.read()).map(({ host, text }) => [host, text === two.presence.text]);
+    w.skip(60_000);
+    await until(async () => JSON.stringify(await texts()) === '[["web-1",true],["db-1",false]]', {
+      what: 'the reader to find it',
+      found: texts,
+    });
+    expect(value(await reader.history('web-1', 10)).map(({ subject }) => subject)).toEqual(['two']);
   },
 );
