@@ -132,7 +132,7 @@ export function createNewsroom(o: NewsroomOptions): Newsroom {
   /** @returns false: not known. */
   const load = async (signal: AbortSignal): Promise<{ token: string | null } | null> => {
     const found = await store.load(signal);
-    sayStore(found.ok ? null : found.trouble);
+    if (!signal.aborted) sayStore(found.ok ? null : found.trouble);
     if (!found.ok) return null;
     const { text, token } = found.value;
     const isOurs = unsaved !== null && unsaved.base === token;
@@ -149,7 +149,7 @@ export function createNewsroom(o: NewsroomOptions): Newsroom {
     unsaved = { base: token, told: next };
     told = next;
     const saved = await store.save(formatTold(next), token, signal);
-    sayStore(saved.ok ? null : saved.trouble);
+    if (!signal.aborted) sayStore(saved.ok ? null : saved.trouble);
     if (!saved.ok) return true;
     unsaved = null;
     if (saved.value === null) told = null;

@@ -10,6 +10,7 @@ import { codeOf } from './nats-places.ts';
 import type { NewsStore, StoredNews } from './news-store.ts';
 
 const KEY = 'state';
+const NO_STREAM = 10059;
 /** The words of the server for "it is at another revision". */
 const WRONG_REVISION: readonly (number | null)[] = [10071, 10164];
 
@@ -47,9 +48,16 @@ export function createNatsNewsStore(config: NatsConfig, clock: Clock): NewsStore
   };
 }
 
-/** Made when it is missing; whoever makes it at the same moment makes the same one. */
-function bucketOf(session: NatsSession): Promise<KV> {
-  return new session.client.Kvm(session.js).create(NEWS_BUCKET, {
+/** Made when it is missing; whoever makes it at the same moment makes the same one. To find it asks for fewer rights. */
+async function bucketOf(session: NatsSession): Promise<KV> {
+  const kvm = new session.client.Kvm(session.js);
+  try {
+    await session.jsm.streams.info(`KV_${NEWS_BUCKET}`);
+    return await kvm.open(NEWS_BUCKET);
+  } catch (error) {
+    if (codeOf(error) !== NO_STREAM) throw error;
+  }
+  return kvm.create(NEWS_BUCKET, {
     description: 'what was told about the fleet: pullyu',
     history: 1,
     replicas: session.servers >= 3 ? 3 : 1,
