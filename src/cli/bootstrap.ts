@@ -107,7 +107,9 @@ export async function runBootstrap(
     notes.push(`${printable(nodeinfo)} is not there, so no label comes from it yet`);
     say(`${out.yellow('note')}: ${notes.at(-1)}`);
   }
-  say(`${out.bold(view.host.name)} follows ${name} (${printable(remote)}); configuration: ${paths.hostFile}`);
+  say(
+    `${out.bold(view.host.name)} follows the repo ${name} (${printable(remote)}); configuration: ${paths.hostFile}`,
+  );
 
   // Before the first look, which may take long: cut off from here on, the heartbeat finishes it.
   const report = await installHeartbeat(

@@ -12,7 +12,7 @@ export function formatEvent(
 ): string | null {
   switch (event.type) {
     case 'agent-started':
-      return `agent ${event.version} follows ${event.repos.join(', ') || 'no repo'}, every ${formatDuration(event.intervalMs)}`;
+      return `agent ${event.version} follows ${formatRepos(event.repos)}, every ${formatDuration(event.intervalMs)}`;
     case 'agent-stopping':
       return `agent ends: ${event.why}`;
     case 'cloning':
@@ -87,4 +87,10 @@ export function printEvents(out: Terminal): EventSink {
     const line = formatEvent(event, out);
     if (line !== null) out.line(line);
   };
+}
+
+/** With the word: `it` is the usual name of a repo. */
+function formatRepos(names: readonly string[]): string {
+  if (names.length === 0) return 'no repo';
+  return `the ${names.length === 1 ? 'repo' : 'repos'} ${names.join(', ')}`;
 }

@@ -56,7 +56,10 @@ async function measureRemote(
   ] as const) {
     host.configure(interval);
     await using daemon = host.start();
-    await until(() => daemon.output().includes('follows it'), { what: 'the agent', found: daemon.output });
+    await until(() => daemon.output().includes('follows the repo it'), {
+      what: 'the agent',
+      found: daemon.output,
+    });
     await host.run('look');
     for (let round = 0; round < o.rounds; round += 1) {
       found[way].push(await react(name, async () => (way === 'woken' ? host.run('look') : undefined)));

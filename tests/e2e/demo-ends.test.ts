@@ -27,7 +27,7 @@ test('an expectation that does not hold ends it with what was expected, what was
   expect(text).toMatch(/error: expected an agent that goes on, found that it ended/);
   expect(text).toMatch(/pullyu status:\nweb-1 is /);
   expect(text).toMatch(/pullyu logs shop:\nthe shop of [0-9a-f]{40} answers/);
-  expect(text).toMatch(/The last words of the agent:\n\S+Z agent \S+ follows it/);
+  expect(text).toMatch(/The last words of the agent:\n\S+Z agent \S+ follows the repo it/);
   expect(demo.left()).toEqual([]);
 });
 
