@@ -4,6 +4,7 @@
  * question: our own entry is known by id and boot.
  */
 
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolder, readFileOrNull, writeFileAtomic } from '../system/files.ts';
 
@@ -70,6 +71,10 @@ export function readNatsLedger(folder: string, host: string): NatsLedger | null 
 export function writeNatsLedger(folder: string, host: string, ledger: NatsLedger): void {
   makeFolder(folder, 0o700);
   writeFileAtomic(fileOf(folder, host), JSON.stringify(ledger));
+}
+
+export function forgetNatsLedger(folder: string, host: string): void {
+  rmSync(fileOf(folder, host), { force: true });
 }
 
 function fileOf(folder: string, host: string): string {

@@ -69,6 +69,11 @@ export function transitionSubject(host: string): string {
   return TRANSITION + token(host);
 }
 
+/** null: a subject that is none of ours. */
+export function hostOfTransition(subject: string): string | null {
+  return subject.startsWith(TRANSITION) ? nameOf(subject.slice(TRANSITION.length)) : null;
+}
+
 export const ALL_TRANSITIONS = `${TRANSITION}*`;
 
 export function wakeSubject(repo: string): string {

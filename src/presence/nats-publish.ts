@@ -13,6 +13,7 @@ import type { NatsSession } from './nats-connect.ts';
 import {
   beginPut,
   emptyNatsLedger,
+  forgetNatsLedger,
   holdAt,
   type NatsLedger,
   readNatsLedger,
@@ -50,6 +51,8 @@ export interface NatsPublisherOptions {
 }
 
 export interface NatsPublisher {
+  /** Takes our entry away under a name that is ours no more. Not what another machine has there by now. */
+  leave(session: NatsSession, name: string): Promise<Result<null>>;
   publish(session: NatsSession, out: Outgoing): Promise<Result<PublishAnswer>>;
 }
 
@@ -64,6 +67,7 @@ const TRIES = 4;
 const CLAIMS_MAX = 8;
 const WRONG_REVISION: readonly (number | null)[] = [10071, 10164];
 const NO_MESSAGE = 10037;
+const LEFT = '{"left":true}';
 const MESSAGE_OVERHEAD_BYTES = 4 * 1024;
 
 export function createNatsPublisher({ folder, heartbeatMs, clock }: NatsPublisherOptions): NatsPublisher {
@@ -175,7 +179,27 @@ export function createNatsPublisher({ folder, heartbeatMs, clock }: NatsPublishe
     return ok({ kind: 'conflict', contender: holder });
   }
 
+  async function leave(session: NatsSession, name: string): Promise<Result<null>> {
+    const ledger = isNatsName(name) ? readNatsLedger(folder, name) : null;
+    if (ledger === null) return ok(null);
+    const bucket = await placesOf(session);
+    if (!bucket.ok) return bucket;
+    const { kv } = bucket.value;
+    const entry = await kv.get(hostKey(name));
+    const isOurs =
+      entry?.operation === 'PUT' &&
+      (entry.revision === ledger.revision || ledger.begun.includes(digestOfValue(entry.string())));
+    if (isOurs) {
+      await kv.purge(hostKey(name), { previousSeq: entry.revision });
+      // What follows is no transition: nobody takes the last one for the word of a machine that is silent.
+      await session.js.publish(transitionSubject(name), LEFT);
+    }
+    forgetNatsLedger(folder, name);
+    return ok(null);
+  }
+
   return {
+    leave,
     async publish(session, out) {
       try {
         return await publish(session, out);

@@ -8,6 +8,7 @@ import { fail, ok, type Result, trouble } from '../model/trouble.ts';
 import { type Clock, delay, readBootId } from '../system/clock.ts';
 import type { KvWatchEntry } from './nats-client.ts';
 import type { NatsSession } from './nats-connect.ts';
+import { readGone } from './nats-gone.ts';
 import type { NatsLink } from './nats-link.ts';
 import { parseKey } from './nats-names.ts';
 import { findBucket } from './nats-places.ts';
@@ -64,6 +65,9 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
   /** Counts the times that it was begun; what belongs to an earlier one does nothing any more. */
   let generation = 0;
   let stopWatching = () => {};
+  /** Of the first load: hosts that somebody took away. */
+  const removed = new Set<string>();
+  let hasAskedForGone = false;
   let checkedAt = Number.NEGATIVE_INFINITY;
   let unseen: readonly Unseen[] = [];
   let instant: Instant | null = null;
@@ -156,8 +160,25 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
         if (generation !== mine) break;
         if (!caughtUp.signal.aborted) bucket = await findBucket(session);
       }
+      if (!hasAskedForGone) await takeGone(session);
       return ok(null);
     });
+  }
+
+  /** Once: from then on we know who was there. */
+  async function takeGone(session: NatsSession): Promise<void> {
+    const isKnown = (host: string) => known.has(host) || removed.has(host);
+    // Who may not read the stream does without.
+    const gone = await readGone(session, isKnown, clock).catch(() => null);
+    if (gone === null || session.signal.aborted) return;
+    hasAskedForGone = true;
+    removed.clear();
+    for (const stored of gone) {
+      if (known.has(stored.host)) continue;
+      const ageMs = Math.max(0, clock.now() - stored.seen.notAfter);
+      known.set(stored.host, { stored: { ...stored, contenders: NONE }, heardAt: clock.monotonic() - ageMs });
+      answer = null;
+    }
   }
 
   /** Nobody has published yet. */
@@ -204,7 +225,10 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
         claims.set(entry.key, { host: key.host, contender: contenderOf(machineOf(signed)), heardAt });
       return isFirst;
     }
-    if (signed === null) return known.delete(key.host);
+    if (signed === null) {
+      if (!hasAskedForGone) removed.add(key.host);
+      return known.delete(key.host);
+    }
     const before = known.get(key.host);
     if (before === undefined && known.size >= HOSTS_MAX) return false;
     const stored = { host: key.host, ...signed, token: `${entry.revision}`, seen, contenders: NONE };

@@ -115,7 +115,7 @@ nats('a host that stops disappears from the bucket by itself', async () => {
     const fresh = w.store();
     const hosts = value(await fresh.read());
     await fresh.close();
-    return hosts.length === 0;
+    return hosts.every(({ isLastWord }) => isLastWord);
   };
   expect(await gone()).toBe(false);
   await until(gone, { what: 'the entry to go' });
@@ -271,3 +271,42 @@ nats(
     expect(value(await reader.history('web-1', 10)).map(({ subject }) => subject)).toEqual(['two']);
   },
 );
+
+nats(
+  'a host that went silent before a reader came is shown with what it said last, and not as a forgery',
+  async () => {
+    await using w = await world();
+    const web = createMachine('web-1', { heartbeatMs: 300 });
+    const store = w.store('a', { heartbeatMs: 300 });
+    const here = web.transition('here');
+    value(await store.publish(web.outgoing([here])));
+    value(await store.publish(web.outgoing()));
+    const gone = await until(
+      async () => {
+        const fresh = w.store();
+        const [found] = value(await fresh.read());
+        await fresh.close();
+        return found?.isLastWord === true ? found : null;
+      },
+      { what: 'the entry to go' },
+    );
+    expect(gone).toMatchObject({ host: 'web-1', text: here.presence.text });
+  },
+);
+
+nats('a name that was given up is gone at once, and nobody takes it for a silent host', async () => {
+  await using w = await world();
+  const web = createMachine('web-1');
+  const store = w.store('a');
+  const reader = w.store();
+  value(await store.publish(web.outgoing([web.transition('here')])));
+  await until(async () => value(await reader.read()).length === 1, { what: 'the host' });
+  await store.leave!('web-1');
+  await until(async () => value(await reader.read()).length === 0, { what: 'the host to be gone' });
+  expect(value(await w.store().read())).toEqual([]);
+  expect(value(await reader.history('web-1', 5)).map(({ subject }) => subject)).toEqual(['here']);
+  // Of another machine nothing is taken away.
+  value(await w.store('b').publish(createMachine('db-1').outgoing()));
+  await store.leave!('db-1');
+  expect(value(await w.store().read()).map(({ host }) => host)).toEqual(['db-1']);
+});

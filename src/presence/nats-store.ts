@@ -38,6 +38,9 @@ export function createNatsStore(config: NatsConfig, o: NatsStoreOptions): Status
       last = next.catch(() => {});
       return next;
     },
+    async leave(name, signal) {
+      await link.use('to forget a name', (session) => publisher.leave(session, name), signal);
+    },
     hasNews: () => reader.hasNews(),
     read: (signal) => reader.read(signal),
     async history(host, limit, signal) {

@@ -172,6 +172,14 @@ test('a machine that was put back to an older state is believed, because its clo
   expect(again.trust).toBe('forged');
 });
 
+test('what a host said last may be older than what was seen of it: it counts for no contact', () => {
+  const { pins } = judge([stored({ sequence: 100, clock: AT })]);
+  const last = { ...stored({ sequence: 90, clock: AT - 60_000 }), isLastWord: true };
+  const after = judge([last], { pins });
+  expect(after.presences[0]).toMatchObject({ trust: 'unlisted', lastContactAt: AT - 60_000 });
+  expect(after.pins.get('web-1')?.sequence).toBe(100);
+});
+
 test('a host whose clock was set back is believed by its sequence', () => {
   const { pins } = judge([stored({ sequence: 100, clock: AT + 1e9 })]);
   const after = judge([stored({ sequence: 101 })], { pins });

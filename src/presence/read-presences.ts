@@ -216,7 +216,9 @@ interface Knowledge {
 function judgeOne({ stored, examined }: Examined, o: Knowledge): JudgedPresence {
   const { host, contenders } = stored;
   const { notBefore, notAfter } = stored.seen;
-  const { trust, why } = examined.ok ? decideTrust(examined.presence, examined.key, o) : forged(examined.why);
+  const { trust, why } = examined.ok
+    ? decideTrust(examined.presence, examined.key, { ...o, mayBeOld: stored.isLastWord === true })
+    : forged(examined.why);
   const presence = examined.ok && trust !== 'forged' ? examined.presence : null;
   const told = presence === null ? notAfter : Math.max(presence.clock, notBefore ?? 0);
   const lastContactAt = Math.min(told, notAfter, o.now);
@@ -246,7 +248,11 @@ function forged(why: string): Decided {
   return { trust: 'forged', why };
 }
 
-function decideTrust(presence: Presence, key: string, { expected, pin, now }: Knowledge): Decided {
+function decideTrust(
+  presence: Presence,
+  key: string,
+  { expected, pin, now, mayBeOld }: Knowledge & { readonly mayBeOld: boolean },
+): Decided {
   const listed = expected?.get(presence.host);
   if (expected !== null && listed === undefined) return STRANGER;
   const isListedKey = listed !== undefined && listed.keys.length > 0;
@@ -254,7 +260,8 @@ function decideTrust(presence: Presence, key: string, { expected, pin, now }: Kn
     return forged('it was signed by a key that hosts.yaml does not list for this host');
   if (!isListedKey && pin !== null && pin.key !== key && !isReplaced(presence, pin, now))
     return forged('it was signed by another key than the one that was seen first for this host');
-  if (pin !== null && stillCounts(pin, key, listed) && isReplay(presence, pin))
+  // By its own time it is of a host that is silent: so nothing is gained by playing it again.
+  if (!mayBeOld && pin !== null && stillCounts(pin, key, listed) && isReplay(presence, pin))
     return forged(`it is older (${presence.sequence}) than what was seen before (${pin.sequence})`);
   return listed === undefined ? UNLISTED : KNOWN;
 }

@@ -46,6 +46,8 @@ export interface StoredPresence {
   readonly seen: { readonly notBefore: number | null; readonly notAfter: number };
   /** Times for which we could not know; missing: none. */
   readonly unseen?: readonly Unseen[];
+  /** Its host is not heard any more, and this is what it said when something happened last: older than what a reader may know. */
+  readonly isLastWord?: boolean;
   /** Claims of other machines to the same name. */
   readonly contenders: readonly Contender[];
 }

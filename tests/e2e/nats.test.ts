@@ -136,6 +136,14 @@ nats('while the bus is away pulling goes on; later everything arrives, in order'
   );
 });
 
+nats('nothing that speaks to NATS is loaded without `nats` in host.yaml', async () => {
+  const w = await world();
+  const env = { NODE_DEBUG: 'module' };
+  const loaded = async (host: TestHost) => (await host.look({ env })).stderr.includes('nats.cjs');
+  expect(await loaded(w.host('plain', { more: { status: undefined } }))).toBe(false);
+  expect(await loaded(w.host('web-1'))).toBe(true);
+});
+
 nats('a wake that nobody can pass on is an error with a name', async () => {
   const laptop = createHost();
   cleanups.push(() => laptop.close());
