@@ -103,6 +103,9 @@ export function createMetricsFile(o: MetricsOptions): MetricsFile {
 }
 
 function describe(error: unknown, file: string): string {
+  // The sandbox of a unit that was made before the key was added.
+  if (errnoOf(error) === 'EROFS')
+    return `${file} is read-only for the agent; \`pullyu install\` lets it write there`;
   if (errnoOf(error) === 'ENOENT') return `expected the folder of ${file}, found none`;
   const known = error instanceof PullyuError ? error : namedWriteError(error, file);
   return known?.message ?? String(error);

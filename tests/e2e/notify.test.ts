@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import type { Child } from '../support/child.ts';
+import { git } from '../support/git.ts';
 import { createHost, type TestHost } from '../support/host.ts';
 import { createRemote, type Remote } from '../support/repo.ts';
 import { until } from '../support/until.ts';
@@ -54,6 +55,8 @@ const ACTIONS = 'actions:\n  shop: {run: shop.sh, paths: [shop.sh], retry: {dela
 interface World {
   readonly it: Remote;
   readonly service: Service;
+  /** Until what was told is known to the others: who dies before that is repeated. */
+  untilShared(text: string): Promise<unknown>;
   /** Without an agent. */
   shot(name: string, part: string): TestHost;
   host(name: string, part: string): Promise<{ host: TestHost; agent: Child }>;
@@ -82,6 +85,14 @@ async function world(hold: string): Promise<World> {
   return {
     it,
     service,
+    untilShared: (text) =>
+      until(
+        async () => {
+          const args = ['--git-dir', status.bare, 'show', 'refs/heads/news/state:state.json'];
+          return (await git(args).catch(() => '')).includes(text);
+        },
+        { what: `"${text}" to be shared`, ...LONG },
+      ),
     shot,
     async host(name, part) {
       const host = shot(name, part);
@@ -115,6 +126,7 @@ test('a failing commit is one message, a silent host another, and a control host
     `${bad.slice(0, 7)} (a bad shop): shop failed on all 3 hosts: app-1, control-1, control-2 (exit code 3)`,
   );
 
+  await w.untilShared('failed it shop');
   // Whoever told it dies: the other one tells that, and goes on.
   const [dead, left] = failed.host === 'control-1' ? [0, 1] : [1, 0];
   process.kill(hosts[dead]!.agent.pid, 'SIGKILL');
