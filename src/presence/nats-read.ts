@@ -43,6 +43,7 @@ const LOAD_TIMEOUT_MS = 25_000;
 const ASK_EVERY_MS = 1_000;
 const RETRY_MS = 5_000;
 const CHECK_EVERY_MS = 30_000;
+const SWEEP_EVERY_MS = 60 * 60_000;
 const NONE: readonly Contender[] = [];
 
 export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
@@ -69,6 +70,7 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
   const removed = new Set<string>();
   let hasAskedForGone = false;
   let checkedAt = Number.NEGATIVE_INFINITY;
+  let sweptAt = clock.monotonic();
   let unseen: readonly Unseen[] = [];
   let instant: Instant | null = null;
 
@@ -261,10 +263,13 @@ export function createNatsReader(link: NatsLink, clock: Clock): NatsReader {
   function answerNow(): readonly StoredPresence[] {
     keepTime();
     const now = clock.monotonic();
-    for (const [host, one] of known) {
-      if (now - one.heardAt <= FORGET_AFTER_MS) continue;
-      known.delete(host);
-      answer = null;
+    if (now - sweptAt >= SWEEP_EVERY_MS) {
+      sweptAt = now;
+      for (const [host, one] of known) {
+        if (now - one.heardAt <= FORGET_AFTER_MS) continue;
+        known.delete(host);
+        answer = null;
+      }
     }
     for (const [key, claim] of claims) {
       if (maxAgeMs === 0 || now - claim.heardAt <= maxAgeMs) continue;
