@@ -8,7 +8,7 @@ import { loadNatsClient, type NatsClient } from './load-nats-client.ts';
 import type { JetStreamClient, JetStreamManager, NatsConnection } from './nats-client.ts';
 import { type NatsSecret, readNatsSecret } from './nats-credentials.ts';
 import { type Greeting, greet, type NatsServer, parseServer, placeOf } from './nats-greeting.ts';
-import { troubleOfNats } from './nats-trouble.ts';
+import { CERTIFICATE_HINT, troubleOfNats } from './nats-trouble.ts';
 
 /** A connection for as long as it lasts. */
 export interface NatsSession {
@@ -63,6 +63,15 @@ async function connectToServer(o: Attempt): Promise<Result<NatsSession>> {
   if (!greeting.ok) return greeting;
   try {
     const client = await loadNatsClient();
+    const login = loginOptions(client, o.secret);
+    if (login === null) {
+      const file = config.credentialsFile;
+      return fail(
+        trouble('auth-refused', `expected a user's JWT and seed in ${file}, found a damaged .creds file`, {
+          hint: 'put the file there as nsc writes it',
+        }),
+      );
+    }
     const { address } = greeting.value;
     const connection = await client.connect({
       servers: [isIP(address) === 6 ? `[${address}]:${server.port}` : `${address}:${server.port}`],
@@ -76,7 +85,7 @@ async function connectToServer(o: Attempt): Promise<Result<NatsSession>> {
       maxPingOut: 2,
       inboxPrefix: '_INBOX',
       tls: tlsOptions(o, greeting.value),
-      ...loginOptions(client, o.secret),
+      ...login,
     });
     const end = new AbortController();
     void connection.closed().finally(() => end.abort());
@@ -90,15 +99,25 @@ async function connectToServer(o: Attempt): Promise<Result<NatsSession>> {
       signal: end.signal,
     });
   } catch (error) {
-    return fail(troubleOfNats(error, doing));
+    const problem = troubleOfNats(error, doing);
+    // It closes the connection in the middle; whether its reason still reaches us is chance.
+    const isRefused = problem.code === 'unreachable' && greeting.value.asksForCertificate;
+    return fail(isRefused ? { ...problem, code: 'tls', hint: CERTIFICATE_HINT } : problem);
   }
 }
 
-/** @throws TypeError without any of the text, when it cannot be used. */
+/** null: it cannot be used. */
 function loginOptions(client: NatsClient, secret: NatsSecret | null) {
   switch (secret?.kind) {
     case 'creds':
-      return { authenticator: client.credsAuthenticator(new TextEncoder().encode(secret.text)) };
+      try {
+        const authenticator = client.credsAuthenticator(new TextEncoder().encode(secret.text));
+        // In the middle of a connection it would only end it.
+        authenticator('nonce');
+        return { authenticator };
+      } catch {
+        return null;
+      }
     case 'password':
       return { user: secret.user, pass: secret.password };
     case 'token':

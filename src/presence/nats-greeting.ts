@@ -19,6 +19,8 @@ export interface Greeting {
   /** The address that answered. */
   readonly address: string;
   readonly needsTls: boolean;
+  /** It lets nobody in without a certificate. */
+  readonly asksForCertificate: boolean;
   /** How many servers the cluster has, as far as this one tells. */
   readonly servers: number;
 }
@@ -110,11 +112,17 @@ function parseGreeting(json: string, address: string, place: string): Result<Gre
   try {
     const info = JSON.parse(json) as {
       tls_required?: unknown;
+      tls_verify?: unknown;
       tls_available?: unknown;
       connect_urls?: unknown;
     };
     const urls = Array.isArray(info.connect_urls) ? info.connect_urls.length : 1;
-    return ok({ address, needsTls: info.tls_required === true, servers: Math.max(1, urls) });
+    return ok({
+      address,
+      needsTls: info.tls_required === true,
+      asksForCertificate: info.tls_verify === true,
+      servers: Math.max(1, urls),
+    });
   } catch {
     return fail(
       trouble('server-error', `expected ${place} to greet as NATS does, found no JSON`, { remote: place }),

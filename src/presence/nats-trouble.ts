@@ -6,6 +6,8 @@ import { type Trouble, type TroubleCode, trouble } from '../model/trouble.ts';
 const TLS_CODE =
   /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|EPROTO$|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH|CRL_|ERR_OSSL)/;
 const NET_HINT = 'check the network and firewall of this host, and whether the server is up';
+export const CERTIFICATE_HINT =
+  'name a client certificate that the server accepts as `tls: {cert, key}` of nats';
 export const RIGHTS_HINT = 'docs/nats.md lists the rights that a host needs';
 
 /** What we were about to do, for the sentence: "to publish the presence of web-1". */
@@ -55,8 +57,7 @@ function tlsHint(code: string): string {
   if (code === 'CERT_HAS_EXPIRED') return 'renew the certificate of the server; check the clock of this host';
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return 'use a host name that the certificate of the server names';
-  if (code.includes('CERTIFICATE_REQUIRED') || code.includes('HANDSHAKE'))
-    return 'name a client certificate that the server accepts as `tls: {cert, key}` of nats';
+  if (code.includes('CERTIFICATE_REQUIRED') || code.includes('HANDSHAKE')) return CERTIFICATE_HINT;
   return 'name the certificates of its authority as `tls: {ca}` of nats';
 }
 

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, expect } from 'vitest';
 import { type NatsOptions, type NatsServer, startNats } from '../../tests/support/nats.ts';
+import { createNatsOperator } from '../../tests/support/nats-creds.ts';
 import { needsProgram } from '../../tests/support/needs.ts';
 import { createMachine } from '../../tests/support/status-repository.ts';
 import { tempFolder } from '../../tests/support/temp.ts';
@@ -96,6 +97,25 @@ nats('a password, a token: refused, renewed under a running store, accepted', as
   expect(await codeOf(token.config({ credentialsFile: '/nowhere' }))).toBe('auth-refused');
 });
 
+nats('a .creds file: accepted, that of another operator refused, a damaged one named', async () => {
+  const operator = createNatsOperator();
+  const server = await serve({ jetstream: false, authorization: operator.configuration });
+  const wake = { repo: 'it', ref: null, commit: null };
+  const wakeBy = async (creds: string) => {
+    const config = server.config({ credentialsFile: secretFile(creds) });
+    const answer = await publishWake(config, wake, {
+      clock: systemClock,
+      signal: new AbortController().signal,
+    });
+    expect(JSON.stringify(answer)).not.toContain(operator.seed.slice(0, 20));
+    return answer.ok ? 'ok' : answer.trouble.code;
+  };
+  expect(await wakeBy(operator.creds)).toBe('ok');
+  expect(await wakeBy(createNatsOperator().creds)).toBe('auth-refused');
+  expect(await wakeBy(operator.creds.replace(operator.seed, 'SUgeheim'))).toBe('auth-refused');
+  expect(await wakeBy(operator.creds.slice(0, 200))).toBe('auth-refused');
+});
+
 nats('TLS: by our authority only, by name, with our certificate where it is asked for', async () => {
   const server = await serve({ tls: true });
   const stranger = await serve({ tls: true });
@@ -112,6 +132,8 @@ nats('TLS: by our authority only, by name, with our certificate where it is aske
   const pair = { tlsCert: mutual.client!.cert, tlsKey: mutual.client!.key };
   expect(await codeOf(mutual.config(pair))).toBe('published');
   expect(await codeOf(mutual.config())).toBe('tls');
+  const strange = { tlsCert: stranger.client!.cert, tlsKey: stranger.client!.key };
+  expect(await codeOf(mutual.config(strange))).toBe('tls');
 });
 
 /** As docs/nats.md gives them. */
