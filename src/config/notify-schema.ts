@@ -132,7 +132,10 @@ export const notifySchema = closed(
       v.maxLength(20, 'at most 20 channels'),
       v.description('Where messages go.'),
       v.examples([
-        [{ slack: { urlFile: '/etc/pullyu/slack-url' }, level: 'critical' }, { mail: 'ops@example.com', level: 'chatty' }],
+        [
+          { slack: { urlFile: '/etc/pullyu/slack-url' }, level: 'critical' },
+          { mail: 'ops@example.com', level: 'chatty' },
+        ],
       ]),
     ),
   },
