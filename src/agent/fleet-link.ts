@@ -13,6 +13,7 @@ import { delay } from '../system/clock.ts';
 import type { AgentContext, RosterSource } from './context.ts';
 import type { FleetParts } from './fleet-parts.ts';
 import type { Looker, LookReport } from './look.ts';
+import type { Pace } from './own-presence.ts';
 import { readRosterFile, writeRosterFile } from './roster-file.ts';
 
 export interface FleetLink extends RosterSource {
@@ -51,12 +52,12 @@ const REFRESH_MAX_MS = 5_000;
 const BEAT_MIN_MS = 50;
 const BEAT_MAX_MS = 20_000;
 
-type Parts = typeof import('./fleet-parts.ts');
+type OpenParts = typeof import('./fleet-parts.ts').openFleetParts;
 
-export function createFleetLink(context: AgentContext, looker: () => Looker): FleetLink {
+export function createFleetLink(context: AgentContext, looker: () => Looker, pace: Pace): FleetLink {
   const { paths, clock, emit } = context;
   let plan: Plan | null = null;
-  let parts: Parts | null = null;
+  let openParts: OpenParts | null = null;
   let loading: Promise<void> | null = null;
   let opened: FleetParts | null = null;
   let onChange: (() => void) | null = null;
@@ -72,8 +73,8 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
   /** Most hosts need none of it, and one with `status` only after its first look. */
   const load = (): Promise<void> => {
     loading ??= import('./fleet-parts.ts').then(
-      (loaded) => {
-        parts = loaded;
+      ({ openFleetParts }) => {
+        openParts = openFleetParts;
       },
       (error: unknown) => {
         // No descriptor left, or another version was put in its place: the next look tries again.
@@ -89,18 +90,18 @@ export function createFleetLink(context: AgentContext, looker: () => Looker): Fl
     const config = looker().view().config.status;
     // The same object until host.yaml changes.
     if (config === (opened?.config ?? null)) return opened;
-    if (config !== null && parts === null) {
+    if (config !== null && openParts === null) {
       // The next look, or what happens until then, finds it.
       void load().then(() => {
-        if (parts !== null) guarded(() => {});
+        if (openParts !== null) guarded(() => {});
       });
       return null;
     }
     if (opened !== null) void opened.close();
     opened =
-      config === null || parts === null
+      config === null || openParts === null
         ? null
-        : parts.openFleetParts(config, { context, looker, self, plan: () => plan });
+        : openParts(config, { context, looker, self, plan: () => plan, pace });
     if (opened !== null) begin(opened);
     return opened;
   };

@@ -1,7 +1,7 @@
 /** One look by this process, from the lock to the state file. */
 import { EXIT, type ExitCode } from '../errors.ts';
 import type { Step } from '../model/plan.ts';
-import { delay } from '../system/clock.ts';
+import { delay, timeoutSignal } from '../system/clock.ts';
 import { type Lock, readLockHolder } from '../system/lock.ts';
 import type { Paths } from '../system/paths.ts';
 import type { LookReport } from './look.ts';
@@ -54,13 +54,35 @@ export async function lookOnce(lock: Lock, o: OneLookOptions): Promise<Looked> {
     const { exitCode, idle, failures } = report;
     await session.fleet.settle();
     const tellFleet = async () => {
-      if (await mayTry)
-        await session.fleet.flush(AbortSignal.any([o.signal, AbortSignal.timeout(TELL_MAX_MS)]));
+      if (await mayTry) await session.fleet.flush(AbortSignal.any([o.signal, timeoutSignal(TELL_MAX_MS)]));
       await session.fleet.close();
     };
     return { exitCode, idle, held, early, failures, tellFleet };
   } catch (error) {
     await session.fleet.close().catch(() => {});
+    throw error;
+  } finally {
+    session.close();
+  }
+}
+
+/**
+ * For the holder of the lock, when it is too early to look again, perhaps for an hour: whoever does not hear of this host takes it for
+ * gone. A heartbeat that is due is made; the state file stays as it is.
+ * @returns delivers it, after the lock was released.
+ */
+export async function beatOnce(lock: Lock, o: OneLookOptions): Promise<() => Promise<void>> {
+  const session = await openSession(lock, { ...o, mode: 'look' });
+  const { fleet } = session;
+  try {
+    const mayTry = await fleet.mayTry();
+    fleet.beat();
+    return async () => {
+      if (mayTry) await fleet.flush(AbortSignal.any([o.signal, timeoutSignal(TELL_MAX_MS)]));
+      await fleet.close();
+    };
+  } catch (error) {
+    await fleet.close().catch(() => {});
     throw error;
   } finally {
     session.close();

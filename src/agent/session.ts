@@ -18,6 +18,7 @@ import { createLooker, type Looker } from './look.ts';
 import { checkMayLook } from './may-look.ts';
 import { readMemo, writeMemo } from './memo.ts';
 import { createMetricsFile } from './metrics-file.ts';
+import type { Pace } from './own-presence.ts';
 import { type AgentState, readState, writeState } from './state-file.ts';
 import { sweepAfterDeath } from './sweep.ts';
 
@@ -28,6 +29,8 @@ export interface SessionOptions {
   readonly emit: EventSink;
   readonly signal: AbortSignal;
   readonly mode: 'agent' | 'look';
+  /** Called by cron. */
+  readonly heartbeat?: boolean;
 }
 
 export interface Session {
@@ -39,6 +42,11 @@ export interface Session {
   save(nextLookAt: number | null): void;
   state(nextLookAt: number | null): AgentState;
   close(): void;
+}
+
+function decidePace({ mode, heartbeat }: SessionOptions): Pace {
+  if (mode === 'agent') return 'interval';
+  return heartbeat === true ? 'cron' : 'as-before';
 }
 
 export function lockFile(paths: Paths): string {
@@ -95,7 +103,7 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
     emit,
     signal,
   };
-  const link = createFleetLink(context, () => looker);
+  const link = createFleetLink(context, () => looker, decidePace(o));
   // After a death the first look is a whole one, so that housekeeping follows it.
   let savedMemo = lock.unclean === null ? readMemo(paths.state) : null;
   const metrics = createMetricsFile({ paths, clock, emit, journal });

@@ -7,8 +7,11 @@ import type { Proof } from '../heartbeat/proven.ts';
 import type { CommandContext } from './context.ts';
 import { heartbeatContext } from './heartbeat-context.ts';
 
-/** @returns whether a look is to be made by this process. */
-export async function takeDuty(context: CommandContext, proof: Proof | null): Promise<boolean> {
+/** @returns what is to be made by this process; `beat`: it is too early for a look, and nobody else says that this host lives. */
+export async function takeDuty(
+  context: CommandContext,
+  proof: Proof | null,
+): Promise<'look' | 'beat' | 'nothing'> {
   const { view } = await readValidView(context.paths, ensureIdentity(context.paths.state));
   let started = false;
   const duty = await keepHeartbeat(
@@ -21,10 +24,11 @@ export async function takeDuty(context: CommandContext, proof: Proof | null): Pr
     },
     heartbeatContext(context),
   );
-  if (duty === 'look' && !isAskedToWait(context)) return true;
+  const isTooEarly = duty === 'look' && isAskedToWait(context);
+  if (duty === 'look' && !isTooEarly) return 'look';
   // Somebody else does the work, or it is not time yet: this start was no try. A daemon that was started by it is one.
   if (!started) proof?.withdraw();
-  return false;
+  return isTooEarly && view.config.status !== null ? 'beat' : 'nothing';
 }
 
 /** After a look in trouble, or when a server asked to be left alone, cron's minute is too early. A clock that was set back asks nothing. */

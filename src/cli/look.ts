@@ -1,6 +1,6 @@
 /** `pullyu look`: one pass, by whoever may: the daemon of this host when there is one, else this process. */
 import { join } from 'node:path';
-import { askForLook, lookOnce } from '../agent/one-look.ts';
+import { askForLook, beatOnce, lookOnce } from '../agent/one-look.ts';
 import { busyError, takeLock } from '../agent/session.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
 import { createProof } from '../heartbeat/proven.ts';
@@ -26,7 +26,9 @@ export async function runLook(options: LookOptions, context: CommandContext): Pr
       : null;
   if (options.heartbeat === true) {
     const { takeDuty } = await import('./heartbeat-duty.ts');
-    if (!(await takeDuty(context, proof))) return EXIT.ok;
+    const duty = await takeDuty(context, proof);
+    if (duty === 'beat') await beat(context);
+    if (duty !== 'look') return EXIT.ok;
   }
   const taken = takeLock(paths, 'look');
   // Somebody was faster than the heartbeat: its duty is being done.
@@ -60,6 +62,17 @@ export async function runLook(options: LookOptions, context: CommandContext): Pr
   if (options.json)
     context.out.json({ idle, exitCode, events: JSON.parse(JSON.stringify(events, isoTimes)) });
   return exitCode;
+}
+
+/** Nobody waits for it: whatever goes wrong is told by the next look. */
+async function beat({ paths, env, clock, signal }: CommandContext): Promise<void> {
+  const taken = takeLock(paths, 'look');
+  if (!('lock' in taken)) return;
+  const o = { paths, env, clock, signal, emit: () => {}, heartbeat: true };
+  const deliver = await beatOnce(taken.lock, o)
+    .catch(() => null)
+    .finally(() => taken.lock.release());
+  await deliver?.();
 }
 
 function summary(idle: boolean, exitCode: ExitCode, held: number): string {

@@ -9,6 +9,7 @@ import { printable } from '../model/printable.ts';
 import { isWakeRef, type Wake } from '../model/wake.ts';
 import { isNatsName } from '../presence/nats-names.ts';
 import { publishWake } from '../presence/wakes.ts';
+import { timeoutSignal } from '../system/clock.ts';
 import type { CommandContext } from './context.ts';
 import { must } from './fleet-access.ts';
 
@@ -31,7 +32,7 @@ export async function runWake(
 ): Promise<ExitCode> {
   const wake = parseWanted(repo, options);
   const config = await decideNats(options, context);
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const signal = AbortSignal.any([context.signal, timeoutSignal(TIMEOUT_MS)]);
   must(await publishWake(config, wake, { clock: context.clock, signal }));
   const { servers } = config;
   if (options.json) context.out.json({ ...wake, servers });

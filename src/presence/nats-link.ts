@@ -7,7 +7,7 @@
  */
 import type { NatsConfig } from '../model/host.ts';
 import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
-import { type Clock, delay } from '../system/clock.ts';
+import { type Clock, delay, timeoutSignal } from '../system/clock.ts';
 import { connectToNats, type NatsSession } from './nats-connect.ts';
 import { troubleOfNats } from './nats-trouble.ts';
 
@@ -137,11 +137,7 @@ export function createNatsLink(config: NatsConfig, clock: Clock): NatsLink {
   return {
     name,
     async use(what, work, signal) {
-      const limit = AbortSignal.any([
-        end.signal,
-        AbortSignal.timeout(USE_TIMEOUT_MS),
-        ...(signal ? [signal] : []),
-      ]);
+      const limit = AbortSignal.any([end.signal, timeoutSignal(USE_TIMEOUT_MS), ...(signal ? [signal] : [])]);
       const doing = { place: name, what };
       const live = await ready(limit);
       if (!live.ok) return live;

@@ -36,6 +36,16 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/**
+ * Aborted after `ms`. In place of AbortSignal.timeout, which node 20 forgets as soon as nothing but AbortSignal.any holds it: then it never
+ * comes. Keeps no process alive.
+ */
+export function timeoutSignal(ms: number): AbortSignal {
+  const over = new AbortController();
+  setTimeout(() => over.abort(), ms).unref();
+  return over.signal;
+}
+
 /** Identity of this boot; tells "the agent died" from "the machine died". `PULLYU_BOOT_ID` stands in for it in tests. */
 export function readBootId(env: NodeJS.ProcessEnv = process.env): string {
   if (env.PULLYU_BOOT_ID) return env.PULLYU_BOOT_ID;
