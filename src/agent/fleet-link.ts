@@ -13,7 +13,6 @@ import { delay } from '../system/clock.ts';
 import type { AgentContext, RosterSource } from './context.ts';
 import type { FleetParts } from './fleet-parts.ts';
 import type { Looker, LookReport } from './look.ts';
-import type { Pace } from './own-presence.ts';
 import { readRosterFile, writeRosterFile } from './roster-file.ts';
 
 export interface FleetLink extends RosterSource {
@@ -54,7 +53,7 @@ const BEAT_MAX_MS = 20_000;
 
 type OpenParts = typeof import('./fleet-parts.ts').openFleetParts;
 
-export function createFleetLink(context: AgentContext, looker: () => Looker, pace: Pace): FleetLink {
+export function createFleetLink(context: AgentContext, looker: () => Looker): FleetLink {
   const { paths, clock, emit } = context;
   let plan: Plan | null = null;
   let openParts: OpenParts | null = null;
@@ -101,7 +100,7 @@ export function createFleetLink(context: AgentContext, looker: () => Looker, pac
     opened =
       config === null || openParts === null
         ? null
-        : openParts(config, { context, looker, self, plan: () => plan, pace });
+        : openParts(config, { context, looker, self, plan: () => plan });
     if (opened !== null) begin(opened);
     return opened;
   };

@@ -10,7 +10,6 @@ import { createExpectedHosts } from './expected-hosts.ts';
 import type { Looker } from './look.ts';
 import { createMachineFacts, type Machine } from './machine-facts.ts';
 import { createNewsKeeper, type NewsKeeper } from './news-keeper.ts';
-import type { Pace } from './own-presence.ts';
 import { createRosterKeeper, type RosterKeeper } from './roster-keeper.ts';
 import { statusFolder } from './status-folder.ts';
 import { createTeller, type Teller } from './teller.ts';
@@ -34,7 +33,6 @@ export interface FleetPartsOptions {
   readonly self: () => RosterMember;
   /** Of the last look that planned. */
   readonly plan: () => Plan | null;
-  readonly pace: Pace;
 }
 
 export function openFleetParts(config: StatusConfig, o: FleetPartsOptions): FleetParts {
@@ -72,7 +70,6 @@ export function openFleetParts(config: StatusConfig, o: FleetPartsOptions): Flee
       repos: looker().repoStates(),
       openRun: looker().openRun()?.intent ?? null,
       bootId: context.bootId,
-      pace: o.pace,
     }),
   });
   let wakes: WakeListener | null = null;

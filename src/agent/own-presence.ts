@@ -13,9 +13,6 @@ import type { PresenceContent } from '../presence/transitions.ts';
 import type { HostView } from './context.ts';
 import type { RepoState } from './state-file.ts';
 
-/** What makes it look: a daemon at its interval, cron in a minute, a person in between. */
-export type Pace = 'interval' | 'cron' | 'as-before';
-
 export interface OwnKnowledge {
   readonly view: HostView;
   readonly journal: Pick<JournalView, 'runs' | 'memory' | 'target' | 'applied' | 'pause'>;
@@ -24,7 +21,6 @@ export interface OwnKnowledge {
   readonly repos: Readonly<Record<string, RepoState>>;
   readonly openRun: RunIntent | null;
   readonly bootId: string;
-  readonly pace: Pace;
   readonly now: number;
   readonly machine: MachineFacts;
   readonly before: PresenceContent | null;
@@ -62,20 +58,11 @@ export function composePresence(k: OwnKnowledge): PresenceContent {
     git: machine.git ?? before?.git ?? null,
     bootId: k.bootId,
     intervalMs: config.intervalMs,
-    heartbeatMs: promiseOf(k),
+    // No host can promise to beat more often than it looks; below a minute cron's call starts a daemon.
+    heartbeatMs: Math.max(config.status?.heartbeatMs ?? 0, config.intervalMs),
     freeBytes: machine.freeBytes,
     facts: machine.facts ?? before?.facts ?? {},
   };
-}
-
-/** Cron calls no more often. */
-const CRON_MS = 60_000;
-
-/** No host can promise to beat more often than it looks. */
-function promiseOf({ view, before, pace }: OwnKnowledge): number {
-  const { status, intervalMs } = view.config;
-  const isCron = pace === 'cron' || (pace === 'as-before' && before?.heartbeatMs === CRON_MS);
-  return Math.max(status?.heartbeatMs ?? 0, intervalMs, isCron ? CRON_MS : 0);
 }
 
 function describeRepo(name: string, { journal, repos }: OwnKnowledge): PresenceRepo {
@@ -117,7 +104,7 @@ export function isStuck(step: Step): boolean {
 }
 
 /** What its state is made of. */
-type StateKnowledge = Omit<OwnKnowledge, 'machine' | 'bootId' | 'pace' | 'before' | 'journal'> & {
+type StateKnowledge = Omit<OwnKnowledge, 'machine' | 'bootId' | 'before' | 'journal'> & {
   readonly journal: Pick<JournalView, 'target' | 'pause'>;
   readonly before: Pick<PresenceContent, 'state' | 'reason'> | null;
 };

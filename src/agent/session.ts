@@ -18,7 +18,6 @@ import { createLooker, type Looker } from './look.ts';
 import { checkMayLook } from './may-look.ts';
 import { readMemo, writeMemo } from './memo.ts';
 import { createMetricsFile } from './metrics-file.ts';
-import type { Pace } from './own-presence.ts';
 import { type AgentState, readState, writeState } from './state-file.ts';
 import { sweepAfterDeath } from './sweep.ts';
 
@@ -29,8 +28,6 @@ export interface SessionOptions {
   readonly emit: EventSink;
   readonly signal: AbortSignal;
   readonly mode: 'agent' | 'look';
-  /** Called by cron. */
-  readonly heartbeat?: boolean;
 }
 
 export interface Session {
@@ -42,11 +39,6 @@ export interface Session {
   save(nextLookAt: number | null): void;
   state(nextLookAt: number | null): AgentState;
   close(): void;
-}
-
-function decidePace({ mode, heartbeat }: SessionOptions): Pace {
-  if (mode === 'agent') return 'interval';
-  return heartbeat === true ? 'cron' : 'as-before';
 }
 
 export function lockFile(paths: Paths): string {
@@ -103,7 +95,7 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
     emit,
     signal,
   };
-  const link = createFleetLink(context, () => looker, decidePace(o));
+  const link = createFleetLink(context, () => looker);
   // After a death the first look is a whole one, so that housekeeping follows it.
   let savedMemo = lock.unclean === null ? readMemo(paths.state) : null;
   const metrics = createMetricsFile({ paths, clock, emit, journal });
