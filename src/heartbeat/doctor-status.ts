@@ -9,13 +9,27 @@ export interface StatusFacts {
   readonly answer: Result<unknown> | null;
   readonly now: number;
   readonly heartbeatMs: number;
+  /** A repo that this host polls, whose remote names the same repository in other words, as far as URLs tell; null: none. */
+  readonly polledAs: string | null;
 }
 
 /** So many heartbeats without a delivery, and readers call this host silent. */
 const SILENT_BEATS = 3;
 
 export function judgeStatus(stores: readonly StatusFacts[]): Finding[] {
-  return stores.flatMap((facts) => [...judgeAnswer(facts), judgeDelivery(facts)]);
+  return stores.flatMap((facts) => [...judgePlace(facts), ...judgeAnswer(facts), judgeDelivery(facts)]);
+}
+
+/** The same URL is refused by host.yaml; another spelling may be another repository. */
+function judgePlace({ delivery, polledAs }: StatusFacts): Finding[] {
+  if (polledAs === null) return [];
+  return [
+    bad('warn', `status over ${delivery.store}`, {
+      found: `${delivery.name} looks like a remote of repo ${polledAs}`,
+      expected: 'a repository of its own: each push of a presence would be news for every host that polls it',
+      hint: 'make a second repository for the status, and give hosts a key that only reads the first',
+    }),
+  ];
 }
 
 function judgeAnswer({ delivery, answer }: StatusFacts): Finding[] {

@@ -88,6 +88,7 @@ const status: StatusFacts = {
   answer: { ok: true, value: false },
   now: NOW,
   heartbeatMs: 300_000,
+  polledAs: null,
 };
 
 interface Changes {
@@ -325,6 +326,12 @@ test('a program that does not work is said, with what is done about it', () => {
   const fallback = { since: NOW, nextTrialAt: NOW + 60 * MINUTE };
   expect(complaints({ heartbeat: { fallback } })).toEqual([
     'fail program: the installed pullyu reached no remote in its first starts (the last at 2026-05-01T12:00:00Z): the last version that did looks in its place -> see the log of the heartbeat, and install another version: it is tried at once. This one is tried again at 2026-05-01T13:00:00Z',
+  ]);
+});
+
+test('a status repository that is polled under another spelling is a warning', () => {
+  expect(complaints({ status: { polledAs: 'it' } })).toEqual([
+    'warn status over git: https://git.example.com/status.git looks like a remote of repo it -> make a second repository for the status, and give hosts a key that only reads the first',
   ]);
 });
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { parseRemoteUrl } from '../git/remote-url.ts';
 import { readGitVersion } from '../git/version.ts';
 import type { HostConfig } from '../model/host.ts';
+import { hostKeyPaths } from '../presence/host-key.ts';
 import { findGroupHome, homeFacts, unitControllers } from '../runner/control-groups.ts';
 import type { Paths } from '../system/paths.ts';
 import type { FolderFacts, MachineFacts } from './doctor-machine.ts';
@@ -42,7 +43,7 @@ export async function readMachineFacts(o: MachineFactsOptions): Promise<MachineF
     freeBytesNeeded: config?.limits.freeSpaceMinBytes ?? FREE_SPACE_DEFAULT,
     freeInodes: space?.inodes ?? null,
     limits: { ...limitMeans(o.uid), asked: askedLimits(config) },
-    secrets: secretFiles(config).map((path) => ({ path, mode: modeOf(path) })),
+    secrets: secretFiles(config, paths.state).map((path) => ({ path, mode: modeOf(path) })),
   };
 }
 
@@ -80,12 +81,16 @@ function modeOf(path: string): number | null {
   return statSync(path, { throwIfNoEntry: false })?.mode ?? null;
 }
 
-function secretFiles(config: HostConfig | null): string[] {
-  const named = (config?.repos ?? []).flatMap(({ access }) => [
-    access.credentialsFile,
-    access.sshKey,
-    access.tlsKey,
-  ]);
+function secretFiles(config: HostConfig | null, state: string): string[] {
+  const status = config?.status ?? null;
+  const accesses = [...(config?.repos ?? []), ...(status === null ? [] : [status])];
+  const named = [
+    ...accesses.flatMap(({ access }) => [access.credentialsFile, access.sshKey, access.tlsKey]),
+    ...(status?.nats ? [status.nats.credentialsFile, status.nats.tlsKey] : []),
+  ];
+  // Made with the first presence.
+  const hostKey = hostKeyPaths(state).privateFile;
+  if (existsSync(hostKey)) named.push(hostKey);
   return [...new Set(named.filter((path) => path !== null))];
 }
 
