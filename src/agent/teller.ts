@@ -25,6 +25,7 @@ import type { Paths } from '../system/paths.ts';
 import { createDeliveryLoop, type StoreTarget } from './delivery-loop.ts';
 import { composePresence, endedSince, type MachineFacts, type OwnKnowledge } from './own-presence.ts';
 import { statusFolder } from './status-folder.ts';
+import { isBeatDue, spreadMs } from './telling-times.ts';
 
 export interface TellerOptions {
   readonly paths: Paths;
@@ -58,9 +59,6 @@ export interface Teller {
 }
 
 const LOG_MAX_BYTES = 64 * 1024;
-/** For each host that is known, and at most: the window over which pushes are spread. */
-const SPREAD_PER_HOST_MS = 5;
-const SPREAD_MAX_MS = 30_000;
 
 export function createTeller(o: TellerOptions): Teller {
   const folder = statusFolder(o.paths);
@@ -86,15 +84,16 @@ export function createTeller(o: TellerOptions): Teller {
 
   const teller: Teller = {
     note() {
+      const before = outbox.own()?.content ?? null;
       const made = makeOwn(o, outbox.own(), published());
       if (made === null) return;
       outbox.put(made.transitions, made.own);
-      const spreadMs = Math.min(SPREAD_MAX_MS, o.fleetSize() * SPREAD_PER_HOST_MS);
-      for (const loop of loops) loop.wake(spreadMs);
+      for (const [n, loop] of loops.entries())
+        loop.wake(spreadMs(keys[n]!, o.fleetSize(), before, made.own.content));
     },
     beat() {
       const own = outbox.own();
-      if (own === null || isDue(own, o.clock.now())) teller.note();
+      if (own === null || isBeatDue(own, o.clock.now())) teller.note();
     },
     own: outbox.own,
     async flush(signal) {
@@ -116,15 +115,6 @@ export function createTeller(o: TellerOptions): Teller {
     },
   };
   return teller;
-}
-
-/**
- * Also when the clock was set back: nobody knows what it measured. A host that looks once in a heartbeat beats at each look: what is half
- * an interval early is better than one look too late.
- */
-function isDue({ madeAt, content }: Own, now: number): boolean {
-  const earlyMs = Math.min(content.intervalMs, content.heartbeatMs) / 2;
-  return now < madeAt || now - madeAt >= content.heartbeatMs - earlyMs;
 }
 
 const FORMER_MAX = 8;
@@ -157,7 +147,7 @@ function makeOwn(
     happenings.length > 0 ||
     before.conflict !== conflict ||
     !isSameContent(before.content, content);
-  if (!isNews && !isDue(before, now)) return null;
+  if (!isNews && !isBeatDue(before, now)) return null;
 
   const key = ensureHostKey(o.paths.state, content.host);
   // Never below the time either: what was published before a machine was put back to an older state stays the older one.
