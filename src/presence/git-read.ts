@@ -42,6 +42,7 @@ const OBJECT_MAX_BYTES = 64 * 1024;
 /** Questions that one read may ask because somebody published what cannot be read. */
 const SPLITS_MAX = 64;
 const CLAIMS_MAX = 1_000;
+const CLAIMS_EACH = 8;
 
 interface Kept {
   /** The commit. */
@@ -96,7 +97,7 @@ export function createReader(o: ReaderOptions): PresenceReader {
     if (!listed.ok) return listed;
     const { moved, serial } = listed.value;
     const isNext = moved !== null && answer !== null && serial === known.serial + 1;
-    const there = sortRefs(isNext ? moved : listed.value.refs);
+    const there = sortRefs(isNext ? moved : listed.value.refs, (host) => known.presences.has(host));
     // Somebody emptied it, or it is another repository: no reason to believe that all hosts are gone.
     if (!isNext && there.presences.size === 0 && known.presences.size > 0) return fail(emptied(o.name));
 
@@ -223,15 +224,28 @@ interface There {
   readonly roster: string | null;
 }
 
-function sortRefs(refs: readonly MovedRef[]): There {
+/** Claims to names that nobody has are no conflicts, and of those to one name a few tell enough. */
+function sortRefs(refs: readonly MovedRef[], isKnown: (host: string) => boolean): There {
   const presences = new Map<string, string>();
-  const claims = new Map<string, string>();
+  const claimed: [host: string, ref: string, id: string][] = [];
   let roster: string | null = null;
   for (const { name, id } of refs) {
     const host = hostOfPresence(name);
     if (host !== null) presences.set(host, id);
     else if (name === ROSTER) roster = id;
-    else if (claims.size < CLAIMS_MAX && hostOfClaim(name) !== null) claims.set(name, id);
+    else {
+      const claim = hostOfClaim(name);
+      if (claim !== null) claimed.push([claim, name, id]);
+    }
+  }
+  const claims = new Map<string, string>();
+  const counts = new Map<string, number>();
+  for (const [host, ref, id] of claimed) {
+    const count = counts.get(host) ?? 0;
+    if (claims.size >= CLAIMS_MAX || count >= CLAIMS_EACH) continue;
+    if (!presences.has(host) && !isKnown(host)) continue;
+    counts.set(host, count + 1);
+    claims.set(ref, id);
   }
   return { presences, claims, roster };
 }
