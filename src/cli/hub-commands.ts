@@ -16,6 +16,25 @@ export function addHubCommands(program: Program, run: Run): void {
     )
     .option('--tls-cert <file>', 'certificate in PEM, with those that lead to its authority')
     .option('--tls-key <file>', 'its key in PEM')
+    .option(
+      '--mirror <name=url>',
+      'keep a copy of a repository elsewhere; may be repeated',
+      collectText,
+      [] as string[],
+    )
+    .option('--mirror-interval <duration>', 'from one question to the next', '60s')
+    .option(
+      '--mirror-credentials <name=file>',
+      'what the forge of a mirror asks for',
+      collectText,
+      [] as string[],
+    )
+    .option(
+      '--hook-secret <name=file>',
+      'secret of the webhook that calls /hooks/NAME',
+      collectText,
+      [] as string[],
+    )
     .option('--json', 'one JSON object a line')
     .action((options) => run(async (context) => (await import('./hub.ts')).runHub(options, context)));
   const token = hub.command('token').description('who may read and push');

@@ -1,15 +1,17 @@
 /** `pullyu hub`: serves until the first SIGINT or SIGTERM, then lets what runs come to its end. */
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { EXIT, type ExitCode, errnoOf, PullyuError } from '../errors.ts';
-import { createHub } from '../hub/hub.ts';
+import { createHub, type Hub } from '../hub/hub.ts';
 import type { HubEvent } from '../hub/hub-event.ts';
+import { type Mirror, startMirror } from '../hub/mirror.ts';
 import { serve } from '../hub/serve.ts';
 import type { TlsPaths } from '../hub/tls-files.ts';
 import { readTokens } from '../hub/token-file.ts';
 import type { CommandContext } from './context.ts';
+import { type MirrorOptions, parseMirrors } from './hub-mirrors.ts';
 
-export interface HubCommand {
+export interface HubCommand extends MirrorOptions {
   readonly repos?: string;
   readonly listen: string;
   readonly anonymousRead?: boolean;
@@ -33,10 +35,29 @@ export async function runHub(o: HubCommand, context: CommandContext): Promise<Ex
     if (o.json) context.out.line(JSON.stringify({ time, ...line }));
     else context.out.line(`${time.replace(/\.\d+Z$/, 'Z')} ${sentenceOf(line)}`);
   };
+  const wanted = parseMirrors(o, context.cwd);
   // Asked now, so that a list that cannot be read is told to whoever starts the hub.
   const tokens = readTokens(repos);
-  const hub = createHub({ repos, anonymousRead: o.anonymousRead === true, clock: context.clock, tell });
-  const serving = await serve(hub, { host, port, tls }).catch((error: unknown) => {
+  let hub: Hub | null = null;
+  const mirrors: (Mirror & { readonly name: string; readonly hookSecret: string | null })[] = [];
+  for (const { hookSecret, ...settings } of wanted) {
+    const { name } = settings;
+    const mirror = await startMirror(settings, {
+      folder: join(repos, `${name}.git`),
+      clock: context.clock,
+      env: context.env,
+      onChanged: () => {
+        hub?.changed(name);
+        tell({ type: 'mirrored', repository: name });
+      },
+      onTrouble: (trouble) =>
+        tell({ type: 'mirror-trouble', repository: name, message: trouble?.message ?? null }),
+    });
+    mirrors.push({ ...mirror, name, hookSecret });
+  }
+  hub = createHub({ repos, anonymousRead: o.anonymousRead === true, mirrors, clock: context.clock, tell });
+  const serving = await serve(hub, { host, port, tls }).catch(async (error: unknown) => {
+    await Promise.all(mirrors.map((mirror) => mirror.close()));
     throw listenError(error, o.listen) ?? error;
   });
   const shown = host.includes(':') ? `[${host}]` : host;
@@ -50,7 +71,7 @@ export async function runHub(o: HubCommand, context: CommandContext): Promise<Ex
     context.signal.addEventListener('abort', () => done(), { once: true });
   });
   tell({ type: 'stopping' });
-  await serving.close(STOP_WITHIN_MS);
+  await Promise.all([serving.close(STOP_WITHIN_MS), ...mirrors.map((mirror) => mirror.close())]);
   return EXIT.ok;
 }
 
@@ -66,6 +87,12 @@ function sentenceOf(line: Line): string {
       return `wrong tokens come from ${line.address}`;
     case 'busy':
       return `${line.repository}: no place for another ${line.lane}, told to come again`;
+    case 'mirrored':
+      return `${line.repository}: the mirror has new refs`;
+    case 'mirror-trouble':
+      return line.message === null
+        ? `${line.repository}: the mirror is well again`
+        : `${line.repository}: the mirror stays as it is: ${line.message}`;
     case 'failed':
       return `${line.repository}: ${line.message}`;
   }

@@ -34,7 +34,7 @@ export async function answerFetch(
   const lane = c.lanes[name];
   const key = keyOf(repository, version, body);
   const spool = c.packs.get(key, (made, unwanted) => {
-    void fill(made, { repository, version, body, lane, signal: AbortSignal.any([unwanted, c.ending]) }, c);
+    void fill(made, { repository, version, body, lane, signal: unwanted }, c);
   });
   const ready = spool.whole();
   if (ready !== null) return new Response(new Uint8Array(ready), { headers: FETCH_HEADERS });

@@ -11,8 +11,6 @@ export interface HubContext {
   readonly lanes: { readonly clone: Lane; readonly fetch: Lane; readonly push: Lane };
   readonly packs: PackCache;
   readonly tell: (event: HubEvent) => void;
-  /** Aborted when what still runs has to end now. */
-  readonly ending: AbortSignal;
 }
 
 export interface HubLimits {

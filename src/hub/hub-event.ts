@@ -12,4 +12,8 @@ export type HubEvent =
   | { readonly type: 'guessing'; readonly address: string }
   /** Somebody was sent away because all places are taken. */
   | { readonly type: 'busy'; readonly repository: string; readonly lane: 'clone' | 'fetch' | 'push' }
-  | { readonly type: 'failed'; readonly repository: string; readonly message: string };
+  | { readonly type: 'failed'; readonly repository: string; readonly message: string }
+  /** A mirror has new refs. */
+  | { readonly type: 'mirrored'; readonly repository: string }
+  /** The forge of a mirror cannot be reached, or answers nonsense; the mirror stays as it is. null: it is well again. */
+  | { readonly type: 'mirror-trouble'; readonly repository: string; readonly message: string | null };

@@ -10,9 +10,11 @@ import { type Clock, systemClock } from '../system/clock.ts';
 import { parseAuthorization } from './authorization.ts';
 import { answerFetch, FETCH_HEADERS } from './fetch-answer.ts';
 import { createGuessBrake } from './guess-brake.ts';
+import { createHooks } from './hooks.ts';
 import { HUB_LIMITS, type HubContext, type HubLimits } from './hub-context.ts';
 import type { HubEvent } from './hub-event.ts';
 import { createLane, type LaneSize } from './lanes.ts';
+import type { Mirror, MirrorState } from './mirror.ts';
 import { createPackCache } from './pack-cache.ts';
 import { parseProtocolVersion } from './protocol-version.ts';
 import { answerPush } from './push-answer.ts';
@@ -29,11 +31,18 @@ export interface HubOptions {
   readonly repos: string;
   /** Everybody may read everything. Nobody ever pushes without a token. */
   readonly anonymousRead: boolean;
+  readonly mirrors?: readonly HubMirror[];
   readonly tell?: (event: HubEvent) => void;
   readonly clock?: Clock;
   readonly limits?: HubLimits;
   readonly lanes?: Readonly<Record<'clone' | 'fetch' | 'push', LaneSize>>;
   readonly cache?: { readonly memoryMaxBytes: number; readonly diskMaxBytes: number };
+}
+
+export interface HubMirror extends Pick<Mirror, 'state' | 'poke'> {
+  readonly name: string;
+  /** A file with the secret of its hooks; null: hooks are refused. */
+  readonly hookSecret: string | null;
 }
 
 /** A request as far as it can be answered at once. */
@@ -60,6 +69,8 @@ export interface Hub {
   answerAtOnce(question: Question): QuickAnswer | null;
   /** Requests that wait for their answer to begin, and gits. */
   readonly atWork: number;
+  /** The refs of this repository were changed by somebody in this process. */
+  changed(name: string): void;
   /** Ends what is still at work. */
   close(): void;
 }
@@ -78,7 +89,7 @@ export function createHub(o: HubOptions): Hub {
   const clock = o.clock ?? systemClock;
   const limits = o.limits ?? HUB_LIMITS;
   const lanes = o.lanes ?? LANES;
-  const ending = new AbortController();
+  let isClosed = false;
   const repositories = createRepositories(o.repos, { clock, limits: limits.git });
   const tokens = createTokenSource(o.repos, clock.monotonic);
   const brake = createGuessBrake();
@@ -96,8 +107,9 @@ export function createHub(o: HubOptions): Hub {
       monotonic: clock.monotonic,
     }),
     tell: o.tell ?? (() => {}),
-    ending: ending.signal,
   };
+  const mirrors = new Map((o.mirrors ?? []).map((mirror) => [mirror.name, mirror]));
+  const hooks = createHooks(limits.stallMs, clock.monotonic);
   let atWork = 0;
 
   /** Whether this request may do that. A wrong token is wrong also where none is needed: its owner wants to know. */
@@ -115,16 +127,17 @@ export function createHub(o: HubOptions): Hub {
     const now = clock.now();
     const token =
       recognizeToken(text, tokens.tokens(), now) ?? recognizeToken(text, tokens.tokens(true), now);
-    if (token === null) return { refused: wrongToken(address, now) };
+    if (token === null) return { refused: wrongToken(address, now, ANSWERS.tokenWrong) };
     if (service === 'git-upload-pack')
       return mayRead(token, repository) || o.anonymousRead ? { token } : { refused: ANSWERS.noRepository };
     if (mayPush(token, repository) !== 'none') return { token };
     return { refused: mayRead(token, repository) ? ANSWERS.noWrite : ANSWERS.noRepository };
   }
 
-  function wrongToken(address: string, now: number): TextAnswer {
+  /** @param answer What it is told the first times. */
+  function wrongToken(address: string, now: number, answer: TextAnswer): TextAnswer {
     const waitMs = brake.wrong(address, now);
-    if (waitMs === 0) return ANSWERS.tokenWrong;
+    if (waitMs === 0) return answer;
     context.tell({ type: 'guessing', address });
     const seconds = Math.ceil(waitMs / 1000);
     return textAnswer(429, `too many wrong tokens came from your address; wait ${seconds} s`, {
@@ -143,19 +156,39 @@ export function createHub(o: HubOptions): Hub {
         return toResponse(ANSWERS.unknown);
       case 'method':
         return toResponse(methodAnswer(route.allow));
+      case 'mirrors':
+        return listMirrors(request.headers.get('authorization'), address);
+      case 'hook': {
+        const answer = await hooks.take(request, mirrors.get(route.repository) ?? null);
+        return toResponse(answer === ANSWERS.hookForged ? wrongToken(address, clock.now(), answer) : answer);
+      }
       default:
     }
     const service = route.kind === 'dumb' ? 'git-upload-pack' : route.service;
     const header = request.headers.get('authorization');
     const access = authorize(header, route.repository, service, address);
     if ('refused' in access) return toResponse(access.refused);
-    if (ending.signal.aborted) return toResponse(ANSWERS.stopping);
+    if (isClosed) return toResponse(ANSWERS.stopping);
     if (route.kind === 'dumb') return toResponse(ANSWERS.dumb);
+    const mirror = mirrors.get(route.repository)?.state();
+    if (mirror !== undefined && service === 'git-receive-pack') return toResponse(ANSWERS.mirror);
+    if (mirror?.isEmpty) return toResponse(ANSWERS.mirrorEmpty);
     const repository = repositories.find(route.repository);
     if (repository === null) return toResponse(ANSWERS.noRepository);
     if (typeof repository === 'string') return toResponse(textAnswer(501, repository));
     if (route.kind === 'advertise') return advertise(request, repository, service);
     return talk(request, { repository, service, token: access.token, address });
+  }
+
+  /** Those that whoever asks may read. */
+  function listMirrors(header: string | null, address: string): Response {
+    const now = clock.now();
+    const shown = [...mirrors.keys()].filter(
+      (name) => !('refused' in authorize(header, name, 'git-upload-pack', address)),
+    );
+    if (shown.length === 0 && !o.anonymousRead) return toResponse(ANSWERS.tokenMissing);
+    const body = { mirrors: shown.map((name) => shownOf(mirrors.get(name)!.state(), now)) };
+    return Response.json(body, { headers: { 'Cache-Control': 'no-store' } });
   }
 
   async function advertise(request: Request, repository: Repository, service: GitService): Promise<Response> {
@@ -182,6 +215,36 @@ export function createHub(o: HubOptions): Hub {
     return answerFetch(repository, version, body, request.signal, context);
   }
 
+  function answerAtOnce(q: Question): QuickAnswer | null {
+    const route = parseRoute(q.method, q.target);
+    if (route.kind !== 'advertise' && route.kind !== 'talk') return null;
+    const { repository: name, service } = route;
+    if (isClosed) return null;
+    if (q.authorization !== null) {
+      const text = parseAuthorization(q.authorization);
+      const token = text === null ? null : recognizeToken(text, tokens.tokens(), clock.now());
+      if (token === null || !mayRead(token, name)) return null;
+      if (service === 'git-receive-pack' && mayPush(token, name) === 'none') return null;
+    } else if (!o.anonymousRead || service === 'git-receive-pack') return null;
+    if (
+      mirrors.size > 0 &&
+      mirrors.has(name) &&
+      (service === 'git-receive-pack' || mirrors.get(name)!.state().isEmpty)
+    )
+      return null;
+    const repository = repositories.find(name);
+    if (repository === null || typeof repository === 'string') return null;
+    const version = parseProtocolVersion(q.gitProtocol);
+    if (route.kind === 'advertise') {
+      const body = repository.advertisement(service, version);
+      return body && { headers: advertisementHeaders(service), body };
+    }
+    if (service !== 'git-upload-pack' || version !== 2 || q.body === null) return null;
+    if (q.contentType !== 'application/x-git-upload-pack-request') return null;
+    const body = repository.lsRefs(q.body);
+    return typeof body === 'string' ? null : { headers: FETCH_HEADERS, body };
+  }
+
   return {
     get atWork() {
       const { clone, fetch, push } = context.lanes;
@@ -205,30 +268,19 @@ export function createHub(o: HubOptions): Hub {
       }
     },
     answerAtOnce(q) {
-      const route = parseRoute(q.method, q.target);
-      if (route.kind !== 'advertise' && route.kind !== 'talk') return null;
-      const { repository: name, service } = route;
-      if (ending.signal.aborted) return null;
-      if (q.authorization !== null) {
-        const text = parseAuthorization(q.authorization);
-        const token = text === null ? null : recognizeToken(text, tokens.tokens(), clock.now());
-        if (token === null || !mayRead(token, name)) return null;
-        if (service === 'git-receive-pack' && mayPush(token, name) === 'none') return null;
-      } else if (!o.anonymousRead || service === 'git-receive-pack') return null;
-      const repository = repositories.find(name);
-      if (repository === null || typeof repository === 'string') return null;
-      const version = parseProtocolVersion(q.gitProtocol);
-      if (route.kind === 'advertise') {
-        const body = repository.advertisement(service, version);
-        return body && { headers: advertisementHeaders(service), body };
+      try {
+        return answerAtOnce(q);
+      } catch {
+        // A list of tokens or a repository that cannot be read: the long way finds the same and says so.
+        return null;
       }
-      if (service !== 'git-upload-pack' || version !== 2 || q.body === null) return null;
-      if (q.contentType !== 'application/x-git-upload-pack-request') return null;
-      const body = repository.lsRefs(q.body);
-      return typeof body === 'string' ? null : { headers: FETCH_HEADERS, body };
+    },
+    changed(name) {
+      const repository = repositories.find(name);
+      if (repository !== null && typeof repository !== 'string') repository.changed();
     },
     close() {
-      ending.abort();
+      isClosed = true;
       context.packs.close();
     },
   };
@@ -247,4 +299,15 @@ const ADVERTISEMENT_HEADERS = {
 
 function advertisementHeaders(service: GitService): Readonly<Record<string, string>> {
   return ADVERTISEMENT_HEADERS[service];
+}
+
+function shownOf(state: MirrorState, now: number) {
+  const time = (at: number | null) => (at === null ? null : new Date(at).toISOString());
+  return {
+    name: state.name,
+    contactAt: time(state.contactAt),
+    ageSeconds: state.contactAt === null ? null : Math.max(0, Math.round((now - state.contactAt) / 1000)),
+    changedAt: time(state.changedAt),
+    trouble: state.trouble === null ? null : { code: state.trouble.code, message: state.trouble.message },
+  };
 }

@@ -32,7 +32,7 @@ export interface PushRequest {
 export async function answerPush(push: PushRequest, c: HubContext): Promise<Response> {
   const { request, repository } = push;
   // A client that goes away while it waits for a place has pushed nothing.
-  const leave = await c.lanes.push.enter(AbortSignal.any([request.signal, c.ending]));
+  const leave = await c.lanes.push.enter(request.signal);
   if (leave === 'aborted') return toResponse(ANSWERS.stopping);
   if (leave === 'full') {
     c.tell({ type: 'busy', repository: repository.name, lane: 'push' });
@@ -119,8 +119,8 @@ async function send(git: Piped, sending: Sending, held: Buffer, rest: AsyncItera
   try {
     await write(held);
     for await (const chunk of rest) {
-      if (git.stdin.destroyed) return;
-      await write(chunk);
+      // A git that has given up has said why; a client reads that when it has sent everything.
+      if (!git.stdin.destroyed) await write(chunk);
     }
     git.stdin.end();
   } catch (error) {

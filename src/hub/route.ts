@@ -4,6 +4,10 @@ export type GitService = 'git-upload-pack' | 'git-receive-pack';
 
 export type Route =
   | { readonly kind: 'health' }
+  /** `GET /mirrors`: how old each one is. */
+  | { readonly kind: 'mirrors' }
+  /** `POST /hooks/NAME`: the forge of this mirror has news. */
+  | { readonly kind: 'hook'; readonly repository: string }
   /** `GET /NAME.git/info/refs?service=...`: what there is. */
   | { readonly kind: 'advertise'; readonly repository: string; readonly service: GitService }
   /** `POST /NAME.git/git-upload-pack`: the conversation itself. */
@@ -39,6 +43,12 @@ export function parseRoute(method: string, target: string): Route {
     return method === 'GET' || method === 'HEAD'
       ? { kind: 'health' }
       : { kind: 'method', allow: 'GET, HEAD' };
+  if (path === '/mirrors') return method === 'GET' ? { kind: 'mirrors' } : { kind: 'method', allow: 'GET' };
+  if (path.startsWith('/hooks/')) {
+    const repository = path.slice('/hooks/'.length);
+    if (!isRepositoryName(repository)) return UNKNOWN;
+    return method === 'POST' ? { kind: 'hook', repository } : { kind: 'method', allow: 'POST' };
+  }
   const cut = path.indexOf('.git/');
   if (cut === -1) return UNKNOWN;
   const repository = path.slice(1, cut);

@@ -182,19 +182,33 @@ function goOn(
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const hasBody = request.method !== 'GET' && request.method !== 'HEAD';
-  const asked = new Request(new URL(request.url ?? '/', 'http://hub'), {
-    method: request.method ?? 'GET',
-    headers: headersOf(request),
-    signal: gone.signal,
-    ...(hasBody
-      ? { body: body === null ? bodyOf(request, response, o) : new Uint8Array(body), duplex: 'half' }
-      : {}),
-  } as RequestInit);
+  const asked = requestOf(request, body ?? (hasBody ? bodyOf(request, response, o) : null), gone.signal);
+  if (asked === null) return void response.writeHead(400, { Connection: 'close' }).end();
   hub
     .handle(asked, request.socket.remoteAddress ?? 'unknown')
     .then((answer) => pass(answer, request, response))
     // Only what fails in the middle of an answer gets here: it must not look like its end.
     .catch(() => response.destroy());
+}
+
+/** null for methods and headers that HTTP knows and the standard class does not take, such as TRACE. */
+function requestOf(
+  request: IncomingMessage,
+  body: Buffer | ReadableStream<Uint8Array> | null,
+  signal: AbortSignal,
+): Request | null {
+  try {
+    return new Request(new URL(request.url ?? '/', 'http://hub'), {
+      method: request.method ?? 'GET',
+      headers: headersOf(request),
+      signal,
+      ...(body === null
+        ? {}
+        : { body: body instanceof Buffer ? new Uint8Array(body) : body, duplex: 'half' }),
+    } as RequestInit);
+  } catch {
+    return null;
+  }
 }
 
 function headersOf(request: IncomingMessage): [string, string][] {

@@ -43,6 +43,12 @@ export const ANSWERS = {
   brokenBody: textAnswer(400, 'the body could not be read'),
   tooLarge: textAnswer(413, 'the request is larger than this server takes'),
   tooSlow: textAnswer(408, 'the request came too slowly'),
+  mirror: textAnswer(403, 'this is a mirror: push to the repository that it is a mirror of'),
+  mirrorEmpty: textAnswer(503, 'this mirror has not been fetched yet; try again', { 'Retry-After': '5' }),
+  hookTaken: textAnswer(202, 'fetches'),
+  hookPing: textAnswer(200, 'well'),
+  hookForged: textAnswer(401, 'expected a hook that is signed with the secret of this mirror'),
+  hookReplayed: textAnswer(409, 'this hook came before'),
   stopping: textAnswer(503, 'this hub is stopping; try again', { 'Retry-After': '2', Connection: 'close' }),
   gitFailed: textAnswer(500, 'git could not answer; the log of the hub says why'),
 } as const;

@@ -73,7 +73,7 @@ test('killed at any moment of a push, either all of it is there or nothing', asy
   const seen = new Set<number>();
   // From before the first byte to after the last; how long a push takes here is found out by the first.
   let whole = 2_000;
-  for (let n = 0; n < 7; n += 1) {
+  for (let n = 0; n < 6; n += 1) {
     const hub = await scene.start();
     const begun = performance.now();
     const pushing = startPiped(['git', 'push', '--quiet', scene.url(scene.token), ...branches], {
@@ -82,7 +82,7 @@ test('killed at any moment of a push, either all of it is there or nothing', asy
       timeoutMs: 60_000,
     });
     pushing.stdout.resume();
-    if (n > 0) setTimeout(() => hub.kill('SIGKILL'), (whole * n) / 6);
+    if (n > 0) setTimeout(() => hub.kill('SIGKILL'), (whole * n) / 5);
     await pushing.ended;
     if (n === 0) whole = performance.now() - begun;
     const gits = n === 0 ? [] : descendants(hub.pid);

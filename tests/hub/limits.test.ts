@@ -61,8 +61,10 @@ test('no path leads out of the folder, or into a repository', async () => {
     'GET http://other/it.git/info/refs HTTP/1.1',
     'CONNECT other:443 HTTP/1.1',
     'DELETE /it.git/info/refs HTTP/1.1',
+    'TRACE /it.git/info/refs HTTP/1.1',
+    'GET // HTTP/1.1',
   ])
-    expect([0, 400, 405]).toContain(
+    expect([0, 400, 404, 405]).toContain(
       statusOf(await raw(hub, `${line}\r\nHost: h\r\nConnection: close\r\n\r\n`)),
     );
   await isWell(hub);
@@ -174,5 +176,34 @@ test('a thousand idle connections hold nobody up; one more than the limit is clo
     for (const socket of sockets) socket.destroy();
   }
   await until(() => hub.connections() < 5, { what: 'the places to be free' });
+  await isWell(hub);
+});
+
+test('a git that wants more memory than it may have ends, and the hub serves the others', async () => {
+  const limits = { ...HUB_LIMITS, git: { ...HUB_LIMITS.git, memoryMaxBytes: 24 * 2 ** 20 } };
+  await using hub = await startHub({ limits });
+  const bare = await hub.createRepository('it');
+  const work = join(hub.folder, 'work');
+  await git(['init', '--quiet', '--initial-branch=main', work]);
+  writeFileSync(join(work, 'large'), randomBytes(30 * 2 ** 20));
+  await git(['add', '.'], { cwd: work });
+  await git(['commit', '--quiet', '-m', 'large'], { cwd: work });
+  await expect(git(['push', hub.url('it.git', hub.token()), 'main'], { cwd: work })).rejects.toThrow();
+  expect(await git(['for-each-ref'], { cwd: bare })).toBe('');
+  await isWell(hub);
+});
+
+test('a list of tokens that cannot be read lets nobody in, and stops no reading that is open to all', async () => {
+  await using hub = await startHub();
+  await hub.createRepository('it');
+  const token = hub.token();
+  writeFileSync(join(hub.repos, '.pullyu-hub/tokens.json'), '{"version":1,"tok');
+  const ask = (headers: Record<string, string>) =>
+    fetch(hub.url('it.git/info/refs?service=git-receive-pack'), { headers });
+  expect((await ask({ Authorization: `Bearer ${token}` })).status).toBe(500);
+  expect((await ask({})).status).toBe(401);
+  expect(hub.events).toContainEqual(
+    expect.objectContaining({ type: 'failed', message: expect.stringContaining('list of tokens') }),
+  );
   await isWell(hub);
 });
