@@ -1,4 +1,4 @@
-// npm run bench: the figures of docs/performance.md (6 to 8 minutes). `npm run bench -- --quick`: a tenth of it, nothing is written.
+// npm run bench: the figures of docs/performance.md (about 12 minutes). `--quick`: a tenth of it, nothing is written. `--fleet`: that section alone.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -29,7 +29,8 @@ try {
     ],
   });
   const { runBench } = await import(pathToFileURL(outfile).href);
-  process.exitCode = await runBench({ checkout: root, quick: process.argv.includes('--quick') });
+  const [quick, fleet] = ['--quick', '--fleet'].map((word) => process.argv.includes(word));
+  process.exitCode = await runBench({ checkout: root, quick, fleet });
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

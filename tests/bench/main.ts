@@ -4,9 +4,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../src/system/files.ts';
+import { findProgram } from '../support/needs.ts';
 import { tempFolder } from '../support/temp.ts';
 import { measureApply, measurePlans } from './change.ts';
 import { type Bar, type Group, renderChart } from './chart.ts';
+import { type FleetFigures, FULL_FLEET, measureFleet, QUICK_FLEET } from './fleet.ts';
+import { findFleetTargets, renderFleetChart, renderFleetReport } from './fleet-report.ts';
 import {
   type CommandOptions,
   type DaemonOptions,
@@ -19,7 +22,10 @@ import { measureReactions } from './reaction.ts';
 import { REMOTE_NAMES, type RemoteName, type Sizes } from './remotes.ts';
 import { type Report, renderReport, targetRow } from './report.ts';
 import { createScene, type Scene } from './scene.ts';
-import { findTargets } from './targets.ts';
+import { findTargets, type Target } from './targets.ts';
+
+/** For a process of its own, which loads this very module. */
+export { serveAsReader } from './fleet-reader.ts';
 
 interface Size {
   readonly sizes: Sizes;
@@ -54,13 +60,50 @@ const QUICK: Size = {
 };
 const BEGIN = '<!-- figures: written by `npm run bench` -->';
 const END = '<!-- end of figures -->';
+const FLEET_BEGIN =
+  '<!-- figures of the fleet: written by `npm run bench`, alone by `npm run bench -- --fleet` -->';
+const FLEET_END = '<!-- end of figures of the fleet -->';
 
-/** @param o.quick Tenths of everything, and nothing is written. @returns the exit code: a target that was missed is told, not failed. */
-export async function runBench(o: { readonly checkout: string; readonly quick: boolean }): Promise<number> {
-  const size = o.quick ? QUICK : FULL;
+interface BenchOptions {
+  readonly checkout: string;
+  /** Tenths of everything, and nothing is written. */
+  readonly quick: boolean;
+  /** That section alone. */
+  readonly fleet: boolean;
+}
+
+/** @returns the exit code: a target that was missed is told, not failed. */
+export async function runBench(o: BenchOptions): Promise<number> {
   const begun = performance.now();
   const say = (text: string) =>
     console.log(`bench: ${((performance.now() - begun) / 1000).toFixed(0).padStart(4)} s  ${text}`);
+  if (!o.fleet) await benchHost(o, say);
+  await benchFleet(o, say);
+  if (o.quick)
+    console.log('\nbench: docs/performance.md is written by the whole bench only (without --quick)');
+  return 0;
+}
+
+async function benchFleet(o: BenchOptions, say: (text: string) => void): Promise<void> {
+  using folder = tempFolder('bench-fleet');
+  const figures = await measureFleet(folder.path, { ...(o.quick ? QUICK_FLEET : FULL_FLEET), say });
+  const text = renderFleetReport(figures, fleetConditions(figures));
+  console.log(`\n${text}\n`);
+  tellTargets(findFleetTargets(figures));
+  if (o.quick) return;
+  writeBetween(o.checkout, FLEET_BEGIN, FLEET_END, text);
+  writeFileSync(join(o.checkout, 'docs/performance-fleet.svg'), renderFleetChart(figures));
+}
+
+function tellTargets(targets: readonly Target[]): void {
+  for (const target of targets) {
+    const [sentence, found, most, verdict] = targetRow(target);
+    console.log(`${verdict === 'reached' ? 'reached' : 'MISSED '}  ${found} of at most ${most}: ${sentence}`);
+  }
+}
+
+async function benchHost(o: BenchOptions, say: (text: string) => void): Promise<void> {
+  const size = o.quick ? QUICK : FULL;
   using folder = tempFolder('bench');
   await using scene = await createScene(folder.path, { checkout: o.checkout, sizes: size.sizes, say });
   if (scene.remotes.small.ansiblePull === null)
@@ -87,14 +130,8 @@ export async function runBench(o: { readonly checkout: string; readonly quick: b
   };
   const text = renderReport(report);
   console.log(`\n${text}\n`);
-  for (const target of findTargets(report)) {
-    const [sentence, found, most, verdict] = targetRow(target);
-    console.log(`${verdict === 'reached' ? 'reached' : 'MISSED '}  ${found} of at most ${most}: ${sentence}`);
-  }
-  if (o.quick)
-    console.log('\nbench: docs/performance.md is written by the whole bench only (without --quick)');
-  else write(o.checkout, text, report);
-  return 0;
+  tellTargets(findTargets(report));
+  if (!o.quick) write(o.checkout, text, report);
 }
 
 /** Programs that start and end, while the daemon grows old; then the daemon. */
@@ -109,30 +146,50 @@ function perRemote<T>(of: (name: RemoteName) => T): Record<RemoteName, T> {
 }
 
 function conditionsOf(scene: Scene, size: Size): string[] {
-  const said = (file: string, ...args: string[]) =>
-    execFileSync(file, args, { encoding: 'utf8', timeout: 30_000 }).trim().split('\n')[0]!;
   const { ansiblePull } = scene.remotes.small;
-  const models = cpus();
   return [
-    `${new Date().toISOString().slice(0, 10)}; ${models.length} cores (${models[0]?.model.trim() ?? 'unknown'}), Linux ${said('uname', '-r')}, shared with other work`,
+    machineOf(),
     `Node ${process.version}, ${said('git', '--version')}, ${ansiblePull === null ? 'no ansible-pull' : said(ansiblePull[0]!, '--version')}`,
     `Git server on the same machine, over http: ${scene.server.name}`,
     `Medians of ${size.rounds} rounds in turns (ansible-pull: ${size.ansibleRounds}); daemons: after ${size.warmLooks.toLocaleString('en-US')} looks (in turns: ${size.warmLooks / 4}), ${size.windows} windows`,
   ];
 }
 
-/** Between the marks; the words around them are somebody's. */
+function fleetConditions({ server, reactions, reading }: FleetFigures): string[] {
+  const nats = findProgram('nats-server');
+  return [
+    machineOf(),
+    `Node ${process.version}, ${said('git', '--version')}, ${nats === null ? 'no nats-server' : said(nats, '--version')}`,
+    `Git server on the same machine, over http: ${server}`,
+    `Readings: medians of ${reading.cpuMs.kept.length} rounds in turns; from host to host: ${reactions.git.length} rounds`,
+  ];
+}
+
+function machineOf(): string {
+  const models = cpus();
+  return `${new Date().toISOString().slice(0, 10)}; ${models.length} cores (${models[0]?.model.trim() ?? 'unknown'}), Linux ${said('uname', '-r')}, shared with other work`;
+}
+
+function said(file: string, ...args: string[]): string {
+  return execFileSync(file, args, { encoding: 'utf8', timeout: 30_000 }).trim().split('\n')[0]!;
+}
+
 function write(checkout: string, text: string, report: Report): void {
-  const page = join(checkout, 'docs/performance.md');
-  const before = readFileSync(page, 'utf8');
-  const begin = before.indexOf(BEGIN);
-  const end = before.indexOf(END);
-  if (begin === -1 || end < begin) throw new Error(`expected "${BEGIN}" and "${END}" in ${page}`);
-  writeFileAtomic(page, `${before.slice(0, begin)}${BEGIN}\n\n${text}\n\n${before.slice(end)}`, {
-    durable: false,
-  });
+  writeBetween(checkout, BEGIN, END, text);
   writeFileSync(join(checkout, 'docs/performance-idle.svg'), renderIdleChart(report));
   writeFileSync(join(checkout, 'docs/performance-reaction.svg'), renderReactionChart(report));
+}
+
+/** Between the marks; the words around them are somebody's. */
+function writeBetween(checkout: string, beginMark: string, endMark: string, text: string): void {
+  const page = join(checkout, 'docs/performance.md');
+  const before = readFileSync(page, 'utf8');
+  const begin = before.indexOf(beginMark);
+  const end = before.indexOf(endMark);
+  if (begin === -1 || end < begin) throw new Error(`expected "${beginMark}" and "${endMark}" in ${page}`);
+  writeFileAtomic(page, `${before.slice(0, begin)}${beginMark}\n\n${text}\n\n${before.slice(end)}`, {
+    durable: false,
+  });
 }
 
 function renderIdleChart({ commands, daemons, sizes }: Report): string {

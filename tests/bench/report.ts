@@ -130,15 +130,15 @@ function numberCell(values: readonly number[]): string {
   return values.length === 0 ? 'skipped' : fixed(median(values), 0);
 }
 
-function fixed(value: number, digits: number): string {
+export function fixed(value: number, digits: number): string {
   return value.toFixed(digits);
 }
 
-function count(n: number): string {
+export function count(n: number): string {
   return n.toLocaleString('en-US');
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const rule = head.map((_, n) => (n === 0 ? '---' : '---:'));
   return [line(head), line(rule), ...rows.map(line)].join('\n');
