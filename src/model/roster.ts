@@ -9,9 +9,17 @@ export function memberOfHost({ name, id, labels }: Host, now: number): RosterMem
 
 /** By name, as the members are. Of this host what it knows itself counts, whatever the stores still say. */
 export function withSelf(members: readonly RosterMember[], self: RosterMember): RosterMember[] {
-  const all = members.filter((member) => member.id !== self.id);
-  const at = all.findIndex((member) => byName(self, member) < 0);
-  all.splice(at === -1 ? all.length : at, 0, self);
+  const all: RosterMember[] = [];
+  let isIn = false;
+  for (const member of members) {
+    if (member.id === self.id) continue;
+    if (!isIn && byName(self, member) < 0) {
+      isIn = true;
+      all.push(self);
+    }
+    all.push(member);
+  }
+  if (!isIn) all.push(self);
   return all;
 }
 
