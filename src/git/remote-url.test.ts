@@ -96,6 +96,7 @@ test('no text crashes the parser, and what it accepts has no option for ssh in i
         expect(url.value.user?.startsWith('-') ?? false).toBe(false);
       },
     ),
+    { numRuns: 2_000 },
   );
 });
 

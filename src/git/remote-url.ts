@@ -57,6 +57,8 @@ function parseWebUrl(protocol: 'http' | 'https', text: string): Result<RemoteUrl
   if (url.search !== '' || url.hash !== '') {
     return refused(`expected the URL of a repository on ${url.hostname}, found one with a query or fragment`);
   }
+  // A URL with a host that no name server knows, such as https://-/it: what is refused for ssh is refused here too.
+  if (url.hostname.startsWith('-')) return refused('expected a host name, found characters that none has');
   const port = url.port === '' ? null : Number(url.port);
   return ok(remote(protocol, text, { host: bare(url.hostname), port, path: url.pathname }));
 }
