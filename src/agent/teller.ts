@@ -93,7 +93,10 @@ export function createTeller(o: TellerOptions): Teller {
     },
     beat() {
       const own = outbox.own();
-      if (own === null || isBeatDue(own, o.clock.now())) teller.note();
+      const now = o.clock.now();
+      // Nothing happens when the time of a pause is up, and yet the host is another one.
+      const isResumed = own?.content.state === 'paused' && o.knowledge().journal.pause(now) === null;
+      if (own === null || isResumed || isBeatDue(own, now)) teller.note();
     },
     own: outbox.own,
     async flush(signal) {

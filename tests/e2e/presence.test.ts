@@ -166,6 +166,32 @@ test('a daemon tells at once what a run did, and what trouble began', async () =
   await host.expectNoLeaks();
 });
 
+test('that a pause began and that its time is up is told at once, and what runs for long makes the host busy', async () => {
+  const w = await world();
+  const host = w.host('web-1');
+  await host.start();
+  await until(async () => (await w.told('web-1')).length >= 2, { what: 'the first lines' });
+  expect((await host.run(['pause', '--for', '2s', '--reason', 'cables'])).code).toBe(0);
+  await until(async () => (await w.told('web-1'))[0]?.startsWith('paused: '), { what: 'the pause' });
+  await until(async () => (await w.told('web-1'))[0] === 'working again, no longer paused', {
+    what: 'its end',
+    found: () => w.told('web-1'),
+  });
+  await w.it.publish({
+    scripts: { 'shop.sh': '#!/bin/sh\nwhile [ ! -e "$PULLYU_STATE_DIR/go" ]; do sleep 0.1; done\n' },
+  });
+  await until(async () => (await w.told('web-1'))[0]?.startsWith('busy: with shop at '), {
+    what: 'that it is busy',
+    timeoutMs: 30_000,
+  });
+  expect(await w.presence('web-1')).toMatchObject({ state: 'busy' });
+  writeFileSync(join(host.state, 'repos/it/state/shop/go'), '');
+  await until(async () => (await w.told('web-1'))[0]?.startsWith('shop ok at '), {
+    what: 'the end of the run',
+  });
+  await until(async () => (await w.presence('web-1')).state === 'working', { what: 'the state after it' });
+});
+
 test('a copy of a machine and the original both say so, and neither overwrites the other', async () => {
   const w = await world({ heartbeat: '500ms' });
   const one = w.host('web-1', { env: { PULLYU_BOOT_ID: 'boot-one' } });
