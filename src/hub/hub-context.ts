@@ -1,6 +1,7 @@
 /** What the handlers of a hub share. */
 import type { Clock } from '../system/clock.ts';
 import type { GitLimits } from './git-child.ts';
+import type { Housekeeping } from './housekeeping.ts';
 import type { HubEvent } from './hub-event.ts';
 import type { Lane } from './lanes.ts';
 import type { PackCache } from './pack-cache.ts';
@@ -10,6 +11,7 @@ export interface HubContext {
   readonly limits: HubLimits;
   readonly lanes: { readonly clone: Lane; readonly fetch: Lane; readonly push: Lane };
   readonly packs: PackCache;
+  readonly housekeeping: Housekeeping;
   readonly tell: (event: HubEvent) => void;
 }
 

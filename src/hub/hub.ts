@@ -4,13 +4,14 @@
  * It keeps no state that git does not hold, but for its tokens. Whatever is in memory can be made again, so any number of hubs may
  * stand over copies of the same repositories.
  */
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { printable } from '../model/printable.ts';
 import { type Clock, systemClock } from '../system/clock.ts';
 import { parseAuthorization } from './authorization.ts';
 import { answerFetch, FETCH_HEADERS } from './fetch-answer.ts';
 import { createGuessBrake } from './guess-brake.ts';
 import { createHooks } from './hooks.ts';
+import { createHousekeeping, type HousekeepingOptions } from './housekeeping.ts';
 import { HUB_LIMITS, type HubContext, type HubLimits } from './hub-context.ts';
 import type { HubEvent } from './hub-event.ts';
 import { createLane, type LaneSize } from './lanes.ts';
@@ -36,6 +37,7 @@ export interface HubOptions {
   readonly clock?: Clock;
   readonly limits?: HubLimits;
   readonly lanes?: Readonly<Record<'clone' | 'fetch' | 'push', LaneSize>>;
+  readonly housekeeping?: Pick<HousekeepingOptions, 'everyMs' | 'looseMax'>;
   readonly cache?: { readonly memoryMaxBytes: number; readonly diskMaxBytes: number };
 }
 
@@ -72,7 +74,7 @@ export interface Hub {
   /** The refs of this repository were changed by somebody in this process. */
   changed(name: string): void;
   /** Ends what is still at work. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 const LANES = {
@@ -80,6 +82,7 @@ const LANES = {
   fetch: { running: 4, waiting: 1_024, waitMs: 30_000 },
   push: { running: 4, waiting: 256, waitMs: 60_000 },
 } as const;
+const HOUSEKEEPING = { everyMs: 30_000, looseMax: 2_000 };
 const CACHE = { memoryMaxBytes: 64 * 2 ** 20, diskMaxBytes: 2 ** 30 };
 
 /** Allowed with this token, or for everybody (null); a text: refused. */
@@ -90,9 +93,15 @@ export function createHub(o: HubOptions): Hub {
   const limits = o.limits ?? HUB_LIMITS;
   const lanes = o.lanes ?? LANES;
   let isClosed = false;
-  const repositories = createRepositories(o.repos, { clock, limits: limits.git });
+  const repositories = createRepositories(
+    o.repos,
+    { clock, limits: limits.git },
+    // A hub before this one may have died in a push.
+    (folder) => context.housekeeping.note(folder),
+  );
   const tokens = createTokenSource(o.repos, clock.monotonic);
   const brake = createGuessBrake();
+  const tell = o.tell ?? (() => {});
   const context: HubContext = {
     clock,
     limits,
@@ -106,7 +115,14 @@ export function createHub(o: HubOptions): Hub {
       ...(o.cache ?? CACHE),
       monotonic: clock.monotonic,
     }),
-    tell: o.tell ?? (() => {}),
+    tell,
+    housekeeping: createHousekeeping({
+      ...(o.housekeeping ?? HOUSEKEEPING),
+      pushMaxMs: limits.workMs,
+      now: clock.now,
+      onFailed: (folder, message) =>
+        tell({ type: 'failed', repository: relative(o.repos, folder), message: printable(message, 500) }),
+    }),
   };
   const mirrors = new Map((o.mirrors ?? []).map((mirror) => [mirror.name, mirror]));
   const hooks = createHooks(limits.stallMs, clock.monotonic);
@@ -277,11 +293,14 @@ export function createHub(o: HubOptions): Hub {
     },
     changed(name) {
       const repository = repositories.find(name);
-      if (repository !== null && typeof repository !== 'string') repository.changed();
+      if (repository === null || typeof repository === 'string') return;
+      repository.changed();
+      context.housekeeping.note(repository.folder);
     },
     close() {
       isClosed = true;
       context.packs.close();
+      return context.housekeeping.close();
     },
   };
 }

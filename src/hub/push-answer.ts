@@ -134,6 +134,7 @@ async function watchEnd(git: Piped, push: PushRequest, commands: readonly PushCo
   try {
     const result = await git.ended;
     repository.changed();
+    c.housekeeping.note(repository.folder);
     if (result.exitCode !== 0) {
       const message = `push: ${result.ended} ${result.signal ?? result.exitCode}: ${result.stderr.trim()}`;
       c.tell({ type: 'failed', repository: repository.name, message: printable(message) });

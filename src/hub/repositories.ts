@@ -12,8 +12,12 @@ export interface Repositories {
   find(name: string): Repository | string | null;
 }
 
-/** @param top Absolute. */
-export function createRepositories(top: string, o: RepositoryOptions): Repositories {
+/** @param top Absolute. @param onFound Called with the folder of each repository when it is first asked for. */
+export function createRepositories(
+  top: string,
+  o: RepositoryOptions,
+  onFound: (folder: string) => void = () => {},
+): Repositories {
   const known = new Map<string, { readonly repository: Repository; readonly ino: number }>();
   const inside = realpathSync(top);
   return {
@@ -37,6 +41,7 @@ export function createRepositories(top: string, o: RepositoryOptions): Repositor
         return `this repository keeps its refs as "${kind.refs}", which the hub does not read`;
       const repository = createRepository({ name, folder, objectFormat: kind.objectFormat }, o);
       known.set(name, { repository, ino: stats.ino });
+      onFound(folder);
       return repository;
     },
   };

@@ -96,10 +96,10 @@ export async function serve(hub: Hub, o: ServeOptions): Promise<Serving> {
       const isDone = new AbortController();
       void closed.then(() => isDone.abort());
       await delay(withinMs, isDone.signal);
-      hub.close();
+      const ended = hub.close();
       server.closeAllConnections();
       for (const socket of sockets) socket.destroy();
-      await closed;
+      await Promise.all([closed, ended]);
       // A push whose client has gone, and that git is about to finish.
       for (let waited = 0; hub.atWork > 0 && waited < withinMs; waited += 20) await delay(20);
     },

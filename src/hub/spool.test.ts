@@ -75,6 +75,7 @@ test('when nothing may be kept, a writer waits for its slowest reader', async ()
   await slow.next();
   await second;
   slow.leave();
+  spool.close();
 });
 
 test('readers learn that it failed, after what came before', async () => {

@@ -101,7 +101,12 @@ export function createSpool(o: SpoolOptions): Spool {
       if (await writeToFile(held, false)) {
         chunks = [];
         chunksStart = fileBytes;
-      } else mode = 'passing';
+        return;
+      }
+      // Nothing is in it.
+      await file.close();
+      file = null;
+      mode = 'passing';
     } catch {
       mode = 'passing';
     }

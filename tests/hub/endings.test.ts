@@ -1,11 +1,12 @@
 /** The hub as a program that dies and stops in the middle of things: all of a push, or nothing of it. */
 import { randomBytes } from 'node:crypto';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { sweepQuarantines } from '../../src/hub/sweep-quarantines.ts';
 import { startPiped } from '../../src/system/piped.ts';
 import { createAuthority } from '../support/certificates.ts';
-import { descendants, freePort, startChild, untilListening } from '../support/child.ts';
+import { freePort, startChild, untilListening } from '../support/child.ts';
 import { git, gitEnvironment } from '../support/git.ts';
 import { program, runProgram } from '../support/host.ts';
 import { tempFolder } from '../support/temp.ts';
@@ -64,6 +65,18 @@ async function createScene(bytes: number): Promise<Scene & { token: string }> {
 
 const refsOf = async (bare: string) =>
   (await git(['for-each-ref', '--format=%(refname)'], { cwd: bare })).split('\n').filter(Boolean);
+/** Command lines of processes that work at this repository. */
+const gitsAt = (bare: string) =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+      } catch {
+        return '';
+      }
+    })
+    .filter((line) => line.includes(bare));
 const leftIn = (bare: string) =>
   readdirSync(join(bare, 'objects')).filter((name) => /^(?:tmp|incoming)/.test(name));
 
@@ -85,14 +98,15 @@ test('killed at any moment of a push, either all of it is there or nothing', asy
     if (n > 0) setTimeout(() => hub.kill('SIGKILL'), (whole * n) / 5);
     await pushing.ended;
     if (n === 0) whole = performance.now() - begun;
-    const gits = n === 0 ? [] : descendants(hub.pid);
     hub.kill('SIGKILL');
     await hub.ended;
     // A git that has everything finishes without the hub; one that has not gives up at once.
-    await until(async () => leftIn(scene.bare).length === 0, {
-      what: 'git to come to its end',
-      found: () => [leftIn(scene.bare), gits],
+    await until(() => gitsAt(scene.bare).length === 0, {
+      what: 'git to end',
+      found: () => gitsAt(scene.bare),
     });
+    sweepQuarantines(scene.bare, 0, Date.now() + 1_000);
+    expect(leftIn(scene.bare)).toEqual([]);
     const refs = await refsOf(scene.bare);
     seen.add(refs.length);
     expect([0, 3]).toContain(refs.length);

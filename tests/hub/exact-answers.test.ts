@@ -112,7 +112,7 @@ test('random refs: the list, its parts, and the advertisements', async () => {
         }
       },
     ),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
 });
 
