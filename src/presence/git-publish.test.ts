@@ -1,11 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { needsProgram } from '../../tests/support/needs.ts';
+import { startNginx } from '../../tests/support/nginx.ts';
 import {
   createMachine,
   createStatusRepository,
   storeOptions,
 } from '../../tests/support/status-repository.ts';
+import type { RunId } from '../model/ids.ts';
 import type { Result } from '../model/trouble.ts';
 import { systemClock } from '../system/clock.ts';
 import { createGitStore } from './git-store.ts';
@@ -249,4 +253,22 @@ test('a name that a host had before is taken away, but not from another machine 
   await there.git('update-ref', 'refs/heads/presence/web-old', await there.git('rev-parse', 'hosts/web-old'));
   await store.leave?.('web-old');
   expect(await refs()).toContain('presence/web-old');
+});
+
+needsProgram('nginx')('what is larger than a web server takes is a limit, with the word for it', async () => {
+  using there = await createStatusRepository();
+  await using web = await startNginx({ folder: there.folder, bodyMax: '1m' });
+  const store = createGitStore(web.url(there.path, '127.0.0.1'), storeOptions(there.state('one')));
+  const host = createMachine('web-1');
+  const text = () => randomBytes(48 * 1024).toString('base64');
+  const transitions = Array.from({ length: 40 }, (_, n) =>
+    host.transition(`line ${n}`, { log: { repo: 'it', action: 'shop', run: 'r' as RunId, text: text() } }),
+  );
+  const answer = await store.publish(host.outgoing(transitions));
+  expect(answer).toMatchObject({
+    ok: false,
+    trouble: { code: 'limit', hint: expect.stringContaining('larger requests') },
+  });
+  value(await store.publish(host.outgoing(transitions.slice(0, 10))));
+  await store.close();
 });

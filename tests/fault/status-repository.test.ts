@@ -170,7 +170,7 @@ test('a web server that takes small requests only gets what waits in parts', asy
   cleanups.push(() => served[Symbol.dispose]());
   const web = await startSmartHttp(served.folder);
   cleanups.push(() => web[Symbol.asyncDispose]());
-  const w = await world({ statusUrl: web.url(served.path) });
+  const w = await world({ statusUrl: web.url(served.path), heartbeat: '1s' });
   const host = w.host();
   // No push arrives, until twelve wait.
   web.hook = (_, response) => {

@@ -18,6 +18,8 @@ export interface NginxOptions {
   readonly basicAuth?: Credentials;
   /** At the same time; default 512. */
   readonly connections?: number;
+  /** Largest request, as nginx takes it: its own default is `1m`, ours none. */
+  readonly bodyMax?: string;
 }
 
 /** `good` names localhost and 127.0.0.1; `unknown-authority` is good, but signed by somebody that no client trusts. */
@@ -112,6 +114,7 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
         backend,
         folder: options.folder,
         connections: options.connections ?? 512,
+        bodyMax: options.bodyMax ?? '0',
         pair: tls ? certificates[tls] : null,
         ca: options.clientCertificate ? authority.cert : null,
       }),
@@ -198,6 +201,7 @@ interface Configuration extends Wanted {
   readonly backend: string;
   readonly folder: string;
   readonly connections: number;
+  readonly bodyMax: string;
   readonly pair: KeyPair | null;
   readonly ca: string | null;
 }
@@ -227,7 +231,7 @@ http {
   log_format json escape=json '{${logged.join(',')},"status":$status,"connection":$connection,"bytes":$bytes_sent}';
   access_log ${c.at('access.log')} json;
   default_type text/plain;
-  client_max_body_size 0;
+  client_max_body_size ${c.bodyMax};
   keepalive_timeout 75s;
   server {
     listen 127.0.0.1:${c.port}${c.pair ? ' ssl' : ''};
