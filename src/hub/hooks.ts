@@ -1,7 +1,7 @@
 /** Hooks of forges as they come in: held against their secret while they flow, and each taken once. */
 import { createHash, createHmac } from 'node:crypto';
 import { readFileOrNull } from '../system/files.ts';
-import type { HubMirror } from './hub.ts';
+import type { HubMirror } from './hub-mirrors.ts';
 import { readBody } from './request-body.ts';
 import { ANSWERS, type TextAnswer } from './text-answer.ts';
 import { isProven, readHookProof } from './webhook.ts';

@@ -1,19 +1,13 @@
 /**
  * A repository of a forge, kept beside it: fetched at its own interval and when a webhook says so, served as it was last seen when
  * the forge is away.
- *
- * Each pass asks for the list of refs and fetches only when it is another one, all refs or none. A list without a single ref is never
- * believed: a forge that lost its disk must not empty the fleet's mirror.
  */
-import { existsSync } from 'node:fs';
-import { PullyuError } from '../errors.ts';
-import { readAccess } from '../git/access.ts';
-import { runGit } from '../git/run.ts';
-import { troubleFromError, troubleFromGit } from '../git/stderr.ts';
-import type { AccessSettings } from '../model/repo.ts';
-import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
+import { troubleFromError } from '../git/stderr.ts';
+import { printable } from '../model/printable.ts';
+import { fail, type Result, type Trouble, trouble } from '../model/trouble.ts';
 import { type Clock, delay } from '../system/clock.ts';
-import { type Listing, parseListing } from './listing.ts';
+import type { Listing } from './listing.ts';
+import { claimMirrorFolder, fetchMirror } from './mirror-fetch.ts';
 
 export interface MirrorSettings {
   /** As of a repository. */
@@ -57,27 +51,11 @@ export interface MirrorOptions {
   readonly gapMs?: number;
 }
 
-const NO_ACCESS: AccessSettings = {
-  credentialsFile: null,
-  credentialHelper: null,
-  sshKey: null,
-  sshKnownHosts: null,
-  tlsCa: null,
-  tlsCert: null,
-  tlsKey: null,
-  proxy: null,
-};
-
-/** Which repository is a mirror of what: nobody's own branches are ever replaced. */
-const MARK = 'pullyu.mirrorOf';
-const LIST_TIMEOUT_MS = 60_000;
-const FETCH_TIMEOUT_MS = 30 * 60_000;
-const STALL_MS = 120_000;
 const GAP_MS = 500;
 
 /** @throws PullyuError `refused` when the folder holds a repository that is not a mirror of this URL. */
 export async function startMirror(s: MirrorSettings, o: MirrorOptions): Promise<Mirror> {
-  const isEmpty = await claimFolder(s, o.folder);
+  const isEmpty = await claimMirrorFolder(s.url, o.folder);
   const ending = new AbortController();
   let state: MirrorState = {
     name: s.name,
@@ -91,78 +69,25 @@ export async function startMirror(s: MirrorSettings, o: MirrorOptions): Promise<
   let pokes = 0;
   let wake = new AbortController();
 
-  async function look(): Promise<Result<boolean>> {
-    const access = await readAccess(
-      { remotes: [s.url], access: { ...NO_ACCESS, credentialsFile: s.credentials } },
-      s.url,
-      { env: o.env },
-    );
-    if (!access.ok) return access;
-    const git = async (args: readonly string[], timeoutMs: number): Promise<Result<string>> => {
-      const result = await runGit(args, {
-        gitDir: o.folder,
-        access: access.value,
-        timeoutMs,
-        stallMs: STALL_MS,
-        signal: ending.signal,
-      });
-      const isGood = result.ended === 'exited' && result.exitCode === 0;
-      return isGood
-        ? ok(result.stdout.toString())
-        : fail(troubleFromGit(result, { doing: 'mirror', remote: s.url }));
-    };
-    const listed = await git(['ls-remote', '--symref', '--', s.url], LIST_TIMEOUT_MS);
-    if (!listed.ok) return listed;
-    const listing = parseListing(listed.value);
-    if (listing.count === 0 && (seen === null || seen.count > 0)) {
-      return fail(
-        trouble(
-          'empty-answer',
-          'expected branches or tags at the forge, found none; the mirror stays as it is',
-          {
-            remote: s.url,
-          },
-        ),
-      );
-    }
-    if (seen !== null && seen.refs === listing.refs && seen.head === listing.head) return ok(false);
-    const refspecs = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
-    const fetched = await git(
-      [
-        'fetch',
-        '--quiet',
-        '--atomic',
-        '--prune',
-        '--no-tags',
-        '--no-write-fetch-head',
-        '--',
-        s.url,
-        ...refspecs,
-      ],
-      FETCH_TIMEOUT_MS,
-    );
-    if (!fetched.ok) return fetched;
-    if (listing.head !== null) {
-      const moved = await git(['symbolic-ref', 'HEAD', listing.head], LIST_TIMEOUT_MS);
-      if (!moved.ok) return moved;
-    }
-    seen = listing;
-    return ok(true);
-  }
-
   async function pass(): Promise<void> {
-    const result = await look().catch((error: unknown): Result<boolean> => {
-      const problem = troubleFromError(error, { doing: 'mirror', remote: s.url });
-      return fail(problem ?? trouble('git-failed', `the mirror failed: ${(error as Error).message}`));
-    });
+    const result = await fetchMirror(s, { ...o, seen, signal: ending.signal }).catch(
+      (error: unknown): Result<Listing | null> => {
+        const problem = troubleFromError(error, { doing: 'mirror', remote: s.url });
+        return fail(
+          problem ?? trouble('git-failed', `the mirror failed: ${printable((error as Error).message)}`),
+        );
+      },
+    );
     if (ending.signal.aborted) return;
     const now = o.clock.now();
     const before = state.trouble?.code ?? null;
     if (!result.ok) state = { ...state, trouble: result.trouble };
     else {
-      const changedAt = result.value ? now : state.changedAt;
+      const hasChanged = result.value !== null;
+      const changedAt = hasChanged ? now : state.changedAt;
+      seen = result.value ?? seen;
       state = { ...state, trouble: null, contactAt: now, changedAt, isEmpty: false };
-      if (result.value) o.onChanged();
+      if (hasChanged) o.onChanged();
     }
     const after = state.trouble?.code ?? null;
     if (before !== after) o.onTrouble(state.trouble);
@@ -193,28 +118,4 @@ export async function startMirror(s: MirrorSettings, o: MirrorOptions): Promise<
       await running;
     },
   };
-}
-
-/** @returns true when there is no ref in it yet. */
-async function claimFolder(s: MirrorSettings, folder: string): Promise<boolean> {
-  const git = async (...args: string[]) => {
-    const result = await runGit(args, { timeoutMs: 30_000 });
-    return {
-      isGood: result.exitCode === 0,
-      text: result.stdout.toString().trim(),
-      stderr: result.stderr.trim(),
-    };
-  };
-  if (!existsSync(folder)) {
-    const made = await git('init', '--quiet', '--bare', '--initial-branch=main', folder);
-    const marked = made.isGood ? await git(`--git-dir=${folder}`, 'config', MARK, s.url) : made;
-    if (marked.isGood) return true;
-    throw new PullyuError('failed', `expected to make ${folder}, found: ${marked.stderr}`);
-  }
-  const { text } = await git(`--git-dir=${folder}`, 'config', '--get', MARK);
-  if (text === s.url) return (await git(`--git-dir=${folder}`, 'for-each-ref', '--count=1')).text === '';
-  const found = text === '' ? 'an ordinary repository' : 'a mirror of another URL';
-  throw new PullyuError('refused', `expected ${folder} to be a mirror of ${s.url}, found ${found}`, {
-    hint: `a mirror replaces all branches and tags: take another NAME, or call git --git-dir=${folder} config ${MARK} ${s.url}`,
-  });
 }

@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { HubMirror } from '../../src/hub/hub.ts';
+import type { HubMirror } from '../../src/hub/hub-mirrors.ts';
 import { type Mirror, startMirror } from '../../src/hub/mirror.ts';
 import type { Trouble } from '../../src/model/trouble.ts';
 import { systemClock } from '../../src/system/clock.ts';
