@@ -32,6 +32,8 @@ export interface Looked extends Pick<LookReport, 'exitCode' | 'idle' | 'failures
 
 /** Longer than a push takes, shorter than anybody waits. What does not arrive is told by the next look. */
 const TELL_MAX_MS = 30_000;
+/** Somebody sits before it. */
+const TELL_TYPED_MAX_MS = 10_000;
 
 /** For the holder of the lock. */
 export async function lookOnce(lock: Lock, o: OneLookOptions): Promise<Looked> {
@@ -53,8 +55,9 @@ export async function lookOnce(lock: Lock, o: OneLookOptions): Promise<Looked> {
     const held = report.plan?.steps.filter((step) => step.reason === 'paused') ?? [];
     const { exitCode, idle, failures } = report;
     await session.fleet.settle();
+    const tellMaxMs = o.heartbeat === true ? TELL_MAX_MS : TELL_TYPED_MAX_MS;
     const tellFleet = async () => {
-      if (await mayTry) await session.fleet.flush(AbortSignal.any([o.signal, timeoutSignal(TELL_MAX_MS)]));
+      if (await mayTry) await session.fleet.flush(AbortSignal.any([o.signal, timeoutSignal(tellMaxMs)]));
       await session.fleet.close();
     };
     return { exitCode, idle, held, early, failures, tellFleet };
