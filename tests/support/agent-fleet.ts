@@ -42,6 +42,8 @@ export interface AgentFleet extends AsyncDisposable {
   push(): Promise<string>;
   /** Lines of the branch `hosts/HOST`, oldest first. */
   told(host: string): Promise<string[]>;
+  /** The newest line of each, by host. */
+  newest(): Promise<Map<string, string>>;
   /** Ends all agents. @returns processes that are left all the same. */
   stop(): Promise<OwnedProcess[]>;
 }
@@ -76,7 +78,7 @@ export async function startAgentFleet(o: FleetOptions): Promise<AgentFleet> {
 
     const agents: FleetAgent[] = [];
     const stop = async () => {
-      await inBatches(agents, 20, ({ child }) => child.close());
+      await inBatches(agents, 20, ({ child }) => (child.isRunning() ? child.close() : Promise.resolve()));
       return processesOf(temp.path).filter(({ kept }) => !kept);
     };
     ends.push(stop);
@@ -100,7 +102,12 @@ export async function startAgentFleet(o: FleetOptions): Promise<AgentFleet> {
       (await git(['--git-dir', status.bare, 'log', '--reverse', '--format=%s', `refs/heads/hosts/${host}`]))
         .split('\n')
         .filter((line) => line !== '');
-    return { it, status, web, agents, push, told, stop, [Symbol.asyncDispose]: end };
+    const newest = async () => {
+      const format = '--format=%(refname:lstrip=3) %(subject)';
+      const listed = await git(['--git-dir', status.bare, 'for-each-ref', format, 'refs/heads/hosts']);
+      return new Map(listed.split('\n').map((line) => splitOnce(line)));
+    };
+    return { it, status, web, agents, push, told, newest, stop, [Symbol.asyncDispose]: end };
   } catch (error) {
     await end();
     throw error;
@@ -150,6 +157,11 @@ export async function inBatches<T>(
     for (const one of waiting) await work(one);
   };
   await Promise.all(Array.from({ length: size }, worker));
+}
+
+function splitOnce(line: string): [before: string, after: string] {
+  const at = line.indexOf(' ');
+  return [line.slice(0, at), line.slice(at + 1)];
 }
 
 function linesOf(file: string): string[] {

@@ -60,8 +60,13 @@ export async function tellFleetStory(o: StoryOptions): Promise<void> {
   const count = (fits: (uri: string, status: number) => boolean) =>
     asked.filter(({ uri, status }) => fits(uri, status)).length;
   const pushes = count((uri) => uri.endsWith('/git-receive-pack'));
-  say(`${runs} runs, ${pushes} pushes, ${count((uri) => uri.endsWith('/git-upload-pack'))} questions`);
-  expect(count((_, status) => status >= 400)).toBe(0);
+  const busy = count((_, status) => [502, 503, 504].includes(status));
+  say(
+    `${runs} runs; ${asked.length} requests, ${pushes} of them pushes; ${busy} times the server was too busy`,
+  );
+  // It may have more to do than it can, but nothing that it would refuse was asked of it, and refusals make no storm.
+  expect(count((_, status) => status >= 400)).toBe(busy);
+  expect(busy).toBeLessThan(asked.length / 2);
 
   const left = await fleet.stop();
   expect(left.map(({ command }) => command)).toEqual([]);
@@ -74,8 +79,12 @@ async function untilTold(fleet: AgentFleet, o: StoryOptions): Promise<void> {
   const missing = new Set(fleet.agents);
   await until(
     async () => {
-      await inBatches([...missing], 4, async (agent) => {
-        const told = runsOf(await fleet.told(agent.name).catch(() => []));
+      const newest = await fleet.newest();
+      await inBatches([...missing], 2, async (agent) => {
+        const line = newest.get(agent.name);
+        if (line === undefined) return;
+        // Behind its last run it may have said that it is well again.
+        const told = runsOf(isRun(line) ? [line] : await fleet.told(agent.name));
         if (told.at(-1) === agent.journal().at(-1)) missing.delete(agent);
       });
       return missing.size === 0;
@@ -84,9 +93,13 @@ async function untilTold(fleet: AgentFleet, o: StoryOptions): Promise<void> {
       what: 'all hosts to tell of their last run',
       found: () => [...missing].map(({ name, child }) => [name, child.output().slice(-500)]).slice(0, 10),
       timeoutMs: o.timeoutMs,
-      everyMs: 250,
+      everyMs: 500,
     },
   );
+}
+
+function isRun(line: string): boolean {
+  return line.startsWith('shop ok at ');
 }
 
 function runsOf(lines: readonly string[]): string[] {
@@ -98,10 +111,9 @@ async function compareWitnesses(fleet: AgentFleet, agent: FleetAgent): Promise<v
   const told = await fleet.told(agent.name);
   expect(runsOf(told), agent.name).toEqual(agent.journal());
   expect(agent.witnessed(), agent.name).toEqual(agent.journal());
-  expect(
-    told.filter((line) => !line.startsWith('shop ok at ')),
-    agent.name,
-  ).toEqual([expect.stringMatching(/^here, with pullyu /)]);
+  // On a machine that has too much to do a look takes longer than an interval, and the host says what it is meanwhile.
+  const others = told.filter((line) => !isRun(line) && !/^(?:setup|busy\b.*|working again, .*)$/.test(line));
+  expect(others, agent.name).toEqual([expect.stringMatching(/^here, with pullyu /)]);
 }
 
 /** As a reader sees it who comes anew: everybody is there, believed, well, and at the last commit. */
