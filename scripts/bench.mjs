@@ -1,4 +1,4 @@
-// npm run bench: the figures of docs/performance.md (about 12 minutes). `--quick`: a tenth of it, nothing is written. `--fleet`: that section alone.
+// npm run bench: the figures of docs/performance.md (about 12 minutes). `--quick`: a tenth of it, nothing is written. `--fleet`, `--hub`: that section alone.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -29,8 +29,8 @@ try {
     ],
   });
   const { runBench } = await import(pathToFileURL(outfile).href);
-  const [quick, fleet] = ['--quick', '--fleet'].map((word) => process.argv.includes(word));
-  process.exitCode = await runBench({ checkout: root, quick, fleet });
+  const [quick, fleet, hub] = ['--quick', '--fleet', '--hub'].map((word) => process.argv.includes(word));
+  process.exitCode = await runBench({ checkout: root, quick, fleet, hub });
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -10,6 +10,8 @@ import { measureApply, measurePlans } from './change.ts';
 import { type Bar, type Group, renderChart } from './chart.ts';
 import { type FleetFigures, FULL_FLEET, measureFleet, QUICK_FLEET } from './fleet.ts';
 import { findFleetTargets, renderFleetChart, renderFleetReport } from './fleet-report.ts';
+import { FULL_HUB, type HubCosts, measureHub, QUICK_HUB } from './hub.ts';
+import { findHubTargets, renderHubReport } from './hub-report.ts';
 import {
   type CommandOptions,
   type DaemonOptions,
@@ -62,6 +64,9 @@ const BEGIN = '<!-- figures: written by `npm run bench` -->';
 const END = '<!-- end of figures -->';
 const FLEET_BEGIN =
   '<!-- figures of the fleet: written by `npm run bench`, alone by `npm run bench -- --fleet` -->';
+const HUB_BEGIN =
+  '<!-- figures of the hub: written by `npm run bench`, alone by `npm run bench -- --hub` -->';
+const HUB_END = '<!-- end of figures of the hub -->';
 const FLEET_END = '<!-- end of figures of the fleet -->';
 
 interface BenchOptions {
@@ -70,6 +75,8 @@ interface BenchOptions {
   readonly quick: boolean;
   /** That section alone. */
   readonly fleet: boolean;
+  /** That section alone. */
+  readonly hub: boolean;
 }
 
 /** @returns the exit code: a target that was missed is told, not failed. */
@@ -77,8 +84,9 @@ export async function runBench(o: BenchOptions): Promise<number> {
   const begun = performance.now();
   const say = (text: string) =>
     console.log(`bench: ${((performance.now() - begun) / 1000).toFixed(0).padStart(4)} s  ${text}`);
-  if (!o.fleet) await benchHost(o, say);
-  await benchFleet(o, say);
+  if (!o.fleet && !o.hub) await benchHost(o, say);
+  if (!o.hub) await benchFleet(o, say);
+  if (!o.fleet) await benchHub(o, say);
   if (o.quick)
     console.log('\nbench: docs/performance.md is written by the whole bench only (without --quick)');
   return 0;
@@ -93,6 +101,14 @@ async function benchFleet(o: BenchOptions, say: (text: string) => void): Promise
   if (o.quick) return;
   writeBetween(o.checkout, FLEET_BEGIN, FLEET_END, text);
   writeFileSync(join(o.checkout, 'docs/performance-fleet.svg'), renderFleetChart(figures));
+}
+
+async function benchHub(o: BenchOptions, say: (text: string) => void): Promise<void> {
+  const costs = await measureHub({ ...(o.quick ? QUICK_HUB : FULL_HUB), say });
+  const text = renderHubReport(costs, hubConditions(costs));
+  console.log(`\n${text}\n`);
+  tellTargets(findHubTargets(costs));
+  if (!o.quick) writeBetween(o.checkout, HUB_BEGIN, HUB_END, text);
 }
 
 function tellTargets(targets: readonly Target[]): void {
@@ -162,6 +178,14 @@ function fleetConditions({ server, reactions, reading }: FleetFigures): string[]
     `Node ${process.version}, ${said('git', '--version')}, ${nats === null ? 'no nats-server' : said(nats, '--version')}`,
     `Git server on the same machine, over http: ${server}`,
     `Readings: medians of ${reading.cpuMs.kept.length} rounds in turns; from host to host: ${reactions.git.length} rounds`,
+  ];
+}
+
+function hubConditions({ few }: HubCosts): string[] {
+  return [
+    machineOf(),
+    `Node ${process.version}, ${said('git', '--version')}`,
+    `Medians of ${few.length} rounds in turns, 16 connections that are kept`,
   ];
 }
 
