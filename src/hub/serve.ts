@@ -25,6 +25,8 @@ export interface SocketLimits {
   readonly keptMs: number;
   /** Without a byte in either direction while a request is at work. */
   readonly silentMs: number;
+  /** Between two looks at the files of TLS. */
+  readonly tlsMs: number;
   /** For a small body to come. */
   readonly bodyMs: number;
 }
@@ -37,7 +39,13 @@ export interface Serving {
   close(withinMs: number): Promise<void>;
 }
 
-const LIMITS: SocketLimits = { headMs: 15_000, keptMs: 125_000, silentMs: 180_000, bodyMs: 30_000 };
+const LIMITS: SocketLimits = {
+  headMs: 15_000,
+  keptMs: 125_000,
+  silentMs: 180_000,
+  bodyMs: 30_000,
+  tlsMs: 10_000,
+};
 const CONNECTIONS_MAX = 20_000;
 const HEAD_MAX_BYTES = 16 * 1024;
 
@@ -74,10 +82,10 @@ export async function serve(hub: Hub, o: ServeOptions): Promise<Serving> {
   server.setTimeout(limits.silentMs);
   server.listen({ port: o.port, host: o.host, backlog: 4_096 });
   await once(server, 'listening');
-  const stopFollowing = tls?.follow((context) => {
+  const stopFollowing = tls?.follow((pair) => {
     if ('setSecureContext' in server && typeof server.setSecureContext === 'function')
-      server.setSecureContext(context);
-  });
+      server.setSecureContext(pair);
+  }, limits.tlsMs);
   const address = server.address();
   if (address === null || typeof address === 'string') throw new TypeError('expected a TCP address');
   return {

@@ -19,7 +19,7 @@ export interface TlsFiles {
   /** @throws PullyuError when they cannot be read, or do not belong together. */
   read(): TlsPair;
   /** Calls back with each new pair that is good. One that is not good is passed over: the old one stays. */
-  follow(use: (pair: TlsPair) => void): () => void;
+  follow(use: (pair: TlsPair) => void, everyMs?: number): () => void;
 }
 
 const CHECK_EVERY_MS = 10_000;
@@ -43,7 +43,7 @@ export function createTlsFiles(paths: TlsPaths): TlsFiles {
   };
   return {
     read,
-    follow(use) {
+    follow(use, everyMs = CHECK_EVERY_MS) {
       const timer = setInterval(() => {
         if (stampOf() === stamp) return;
         try {
@@ -52,7 +52,7 @@ export function createTlsFiles(paths: TlsPaths): TlsFiles {
           // Half renewed, perhaps: the next time it is whole.
           stamp = '';
         }
-      }, CHECK_EVERY_MS);
+      }, everyMs);
       timer.unref();
       return () => clearInterval(timer);
     },

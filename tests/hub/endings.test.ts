@@ -1,14 +1,18 @@
 /** The hub as a program that dies and stops in the middle of things: all of a push, or nothing of it. */
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { expect, test } from 'vitest';
 import { sweepQuarantines } from '../../src/hub/sweep-quarantines.ts';
+import { delay } from '../../src/system/clock.ts';
 import { startPiped } from '../../src/system/piped.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { freePort, startChild, untilListening } from '../support/child.ts';
 import { git, gitEnvironment } from '../support/git.ts';
 import { program, runProgram } from '../support/host.ts';
+import { startHub } from '../support/hub.ts';
 import { tempFolder } from '../support/temp.ts';
 import { until } from '../support/until.ts';
 
@@ -148,6 +152,42 @@ test('over TLS, with a certificate of its own', async () => {
   await git([...trusting, 'push', '--quiet', url(`x:${scene.token}@`), 'main'], { cwd: scene.work });
   expect(await git([...trusting, 'ls-remote', url()])).toContain('refs/heads/main');
   await expect(git(['ls-remote', scene.url()])).rejects.toThrow();
+});
+
+test('a renewed certificate is taken without a restart; one that does not fit its key is not', async () => {
+  using temp = tempFolder('hub-tls');
+  const authority = await createAuthority(temp.path);
+  const [one, two] = [
+    await authority.issue('one', { hosts: ['localhost'] }),
+    await authority.issue('two', { hosts: ['localhost'] }),
+  ];
+  const files = { cert: join(temp.path, 'cert.pem'), key: join(temp.path, 'key.pem') };
+  const install = (cert: string, key: string) => {
+    copyFileSync(cert, files.cert);
+    copyFileSync(key, files.key);
+  };
+  install(one.cert, one.key);
+  await using hub = await startHub({ serve: { tls: files, limits: { tlsMs: 10 } } });
+  const shown = async () => {
+    const socket = connect({
+      port: hub.port,
+      host: '127.0.0.1',
+      servername: 'localhost',
+      ca: readFileSync(authority.cert),
+    });
+    try {
+      await once(socket, 'secureConnect');
+      return String(socket.getPeerCertificate().subject.CN);
+    } finally {
+      socket.destroy();
+    }
+  };
+  expect(await shown()).toBe('one');
+  install(two.cert, one.key);
+  await delay(100);
+  expect(await shown()).toBe('one');
+  install(two.cert, two.key);
+  await until(async () => (await shown()) === 'two', { what: 'the new certificate' });
 });
 
 test('what cannot be started says why', async () => {

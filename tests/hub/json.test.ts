@@ -1,6 +1,6 @@
 /** What `pullyu hub` prints with --json against docs/json.md: every field is documented, and none is invented. */
-import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { startChild } from '../support/child.ts';
@@ -53,6 +53,8 @@ test('tokens have the documented fields', async () => {
   expect(await say('list')).toEqual({ tokens: [] });
   // Nothing of the secret is kept, and nobody else may read what is.
   const file = join(temp.path, '.pullyu-hub/tokens.json');
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(statSync(dirname(file)).mode & 0o777).toBe(0o700);
   expect(readFileSync(file, 'utf8')).not.toContain(String(made.token).split('_')[2]);
 });
 

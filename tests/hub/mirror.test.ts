@@ -25,7 +25,7 @@ interface Scene extends AsyncDisposable {
   hook(more?: Record<string, string>, body?: string): Promise<number>;
 }
 
-async function createScene(o: { intervalMs?: number; first?: boolean } = {}): Promise<Scene> {
+async function createScene(o: { intervalMs?: number; gapMs?: number; first?: boolean } = {}): Promise<Scene> {
   const forge = await startHub();
   await forge.createRepository('it');
   const work = join(forge.folder, 'work');
@@ -64,7 +64,7 @@ async function createScene(o: { intervalMs?: number; first?: boolean } = {}): Pr
       folder: join(hub.repos, 'it.git'),
       clock: systemClock,
       env: {},
-      gapMs: 20,
+      gapMs: o.gapMs ?? 20,
       onChanged: () => {},
       onTrouble: (trouble) => troubles.push(trouble),
     },
@@ -132,7 +132,7 @@ test('a signed hook brings a push at once; forged and replayed ones are refused'
 });
 
 test('a hundred hooks for one push are one or two questions to the forge', async () => {
-  await using scene = await createScene();
+  await using scene = await createScene({ gapMs: 2_000 });
   await until(() => scene.mirror.state().contactAt !== null, { what: 'the first fetch' });
   const commit = await scene.push();
   const asked: string[] = [];
