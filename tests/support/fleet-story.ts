@@ -57,16 +57,18 @@ export async function tellFleetStory(o: StoryOptions): Promise<void> {
     expect(agent.descriptors(), agent.name).toBeLessThanOrEqual(before.get(agent)! + 12);
   }
   const asked = fleet.web.requests();
-  const count = (fits: (uri: string, status: number) => boolean) =>
-    asked.filter(({ uri, status }) => fits(uri, status)).length;
-  const pushes = count((uri) => uri.endsWith('/git-receive-pack'));
-  const busy = count((_, status) => [502, 503, 504].includes(status));
+  const pushes = asked.filter(({ uri }) => uri.endsWith('/git-receive-pack')).length;
+  const refused: Record<string, number> = {};
+  for (const { uri, status } of asked) {
+    const name = `${status} ${uri.slice(uri.lastIndexOf('/') + 1)}`;
+    if (status >= 400) refused[name] = (refused[name] ?? 0) + 1;
+  }
   say(
-    `${runs} runs; ${asked.length} requests, ${pushes} of them pushes; ${busy} times the server was too busy`,
+    `${runs} runs; ${asked.length} requests, ${pushes} of them pushes; refused: ${JSON.stringify(refused)}`,
   );
-  // It may have more to do than it can, but nothing that it would refuse was asked of it, and refusals make no storm.
-  expect(count((_, status) => status >= 400)).toBe(busy);
-  expect(busy).toBeLessThan(asked.length / 2);
+  // It may have more to do than it can (502 to 504), and an agent may give up waiting (499).
+  expect(Object.keys(refused).filter((name) => !/^(?:499|50[234]) /.test(name))).toEqual([]);
+  expect(Object.values(refused).reduce((sum, one) => sum + one, 0)).toBeLessThan(asked.length / 2);
 
   const left = await fleet.stop();
   expect(left.map(({ command }) => command)).toEqual([]);
