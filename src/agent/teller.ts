@@ -17,6 +17,7 @@ import {
   decideHappenings,
   type EndedRun,
   isSameContent,
+  isSameMachine,
   type PresenceContent,
 } from '../presence/transitions.ts';
 import { outputTail } from '../runner/output.ts';
@@ -170,6 +171,8 @@ function makeOwn(
     return { sequence, at, subject, presence, log: failing && logOf(o, failing, knowledge.plan) };
   });
   const signed = transitions.at(-1)?.presence ?? sign();
+  const isMoved = before !== null && !isSameMachine(before.content, content);
+  const movedAt = isMoved ? sequence : before?.movedAt;
   const last = ended.runs.at(-1);
   const lastRun = last && { id: last.intent.id, endedAt: last.result.endedAt };
   const leftOut = (before?.leftOut ?? 0) + (before === null ? 0 : ended.leftOut);
@@ -178,6 +181,7 @@ function makeOwn(
     own: {
       version: 1,
       sequence,
+      ...(movedAt === undefined ? {} : { movedAt }),
       content,
       conflict,
       madeAt: now,

@@ -29,7 +29,10 @@ export async function deliverOnce(
   const waiting = outbox.waiting().filter((one) => one.sequence > before.sequence);
   const transitions = fitting(waiting, before);
   const isAll = transitions.length === waiting.length;
-  const out = outgoing(own, transitions, isAll, own.leftOut - before.leftOut);
+  const out = {
+    ...outgoing(own, transitions, isAll, own.leftOut - before.leftOut),
+    isNews: isAll && (own.movedAt ?? 0) > before.sequence,
+  };
   const answer = await target.store.publish(out, o.signal);
   if (o.signal.aborted && !answer.ok) return { kind: 'failed', trouble: answer.trouble };
   if (!answer.ok) return failed(outbox, target.key, before, answer.trouble, o.now());

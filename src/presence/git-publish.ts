@@ -172,7 +172,11 @@ export function createPublisher(o: PublisherOptions): Publisher {
       const push = build(set, out, ledger);
       const commands = commandsOf(host, ledger, push);
       // Also when all had landed before: whoever was cut off there has not said that there is news.
-      const isNews = ledger.presence === null || ledger.claim !== null || out.transitions.length > 0;
+      const isNews =
+        ledger.presence === null ||
+        ledger.claim !== null ||
+        out.transitions.length > 0 ||
+        out.isNews === true;
       if (commands.length === 0) return conclude(out, ledger, isNews, signal);
       ledger = save(host, begin(ledger, push));
       const report = await talk.push(commands, set.objects, format, signal);

@@ -172,3 +172,13 @@ test('what has arrived in one of two stores waits for the other', async () => {
   await deliverOnce(box, { key: 'nats', store }, time);
   expect(waitingAfter(folder, 0)).toBe(0);
 });
+
+test('a machine that moved is news, also without a line to tell, until it was delivered', async () => {
+  const box = openOutbox(folder, ['git']);
+  box.put([], { ...own(5), movedAt: 5 });
+  const { arrived, deliver } = createReceiver(() => ok(PUBLISHED));
+  await deliver();
+  box.put([], { ...own(6), movedAt: 5 });
+  await deliver();
+  expect(arrived.map(({ isNews }) => isNews)).toEqual([true, false]);
+});

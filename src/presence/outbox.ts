@@ -25,6 +25,8 @@ export const WAITING_MAX = 500;
 export interface Own {
   readonly version: 1;
   readonly sequence: number;
+  /** Of the newest presence with other labels, addresses or facts than the one before: what presence triggers see. */
+  readonly movedAt?: number;
   readonly content: PresenceContent;
   readonly conflict: string | null;
   /** Of the presence, milliseconds since 1970. */

@@ -168,6 +168,9 @@ test('a machine that was put back to an older state is believed, because its clo
   const { pins } = judge([stored({ sequence: 100 })]);
   const back = judge([stored({ sequence: 20, clock: AT + 60_000 })], { pins });
   expect(back.presences[0]!.trust).toBe('unlisted');
+  // It lies there until the next heartbeat.
+  const still = judge([stored({ sequence: 20, clock: AT + 60_000 })], { pins: back.pins });
+  expect(still.presences[0]!.trust).toBe('unlisted');
   const again = one([stored({ sequence: 99, clock: AT - 1_000 })], { pins: back.pins });
   expect(again.trust).toBe('forged');
 });

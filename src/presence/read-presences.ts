@@ -25,6 +25,8 @@ export interface HostPin {
   readonly sequence: number;
   /** The latest of them, by the host's own clock: milliseconds since 1970. */
   readonly clock: number;
+  /** The one that was believed last, where that has not the highest of both: it lies there still at the next reading. */
+  readonly last?: { readonly sequence: number; readonly clock: number };
   /** When the last of them was made, by the reader's clock, and how long after it the host counts as silent. */
   readonly seenAt: number;
   readonly silentMs: number;
@@ -281,6 +283,9 @@ function isReplaced(presence: Presence, pin: HostPin, now: number): boolean {
  * numbers, but its clock tells that they are new.
  */
 function isReplay(presence: Presence, pin: HostPin): boolean {
+  const { last } = pin;
+  if (last !== undefined && presence.sequence === last.sequence && presence.clock === last.clock)
+    return false;
   return presence.sequence < pin.sequence && presence.clock <= pin.clock;
 }
 
@@ -299,11 +304,13 @@ function pinOf(
   const seen = { seenAt: lastContactAt, silentMs: presence.heartbeatMs * SILENT_BEATS };
   if (pin === null || !stillCounts(pin, key, listed)) return { id, key, sequence, clock, ...seen };
   if (pin.key === key && pin.id === id && pin.sequence >= sequence && pin.clock >= clock) return pin;
+  const isHighest = sequence >= pin.sequence && clock >= pin.clock;
   return {
     id,
     key,
     sequence: Math.max(pin.sequence, sequence),
     clock: Math.max(pin.clock, clock),
+    ...(isHighest ? {} : { last: { sequence, clock } }),
     ...seen,
   };
 }

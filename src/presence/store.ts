@@ -13,6 +13,8 @@ export interface Outgoing {
   readonly transitions: readonly Transition[];
   /** The newest presence: that of the last transition, or a newer one. */
   readonly presence: SignedPresence;
+  /** It says something of the machine that others react to, also without a transition: everybody is to look. */
+  readonly isNews?: boolean;
 }
 
 export type PublishAnswer =

@@ -6,6 +6,7 @@ import {
   decideHappenings,
   type EndedRun,
   isSameContent,
+  isSameMachine,
   type PresenceContent,
   SUBJECT_MAX,
 } from './transitions.ts';
@@ -167,4 +168,11 @@ test('a host that was renamed, or publishes elsewhere, begins its branch there',
   expect(subjects(content({ host: 'web-2' }))).toEqual(['here, with pullyu 1.0.0, before as web-1']);
   expect(subjects(before, true)).toEqual(['here, with pullyu 1.0.0']);
   expect(subjects(before)).toEqual([]);
+});
+
+test('triggers see another machine when its labels, addresses or facts are others', () => {
+  expect(isSameMachine(content(), content({ state: 'busy', bootId: 'other' }))).toBe(true);
+  expect(isSameMachine(content(), content({ labels: { part: 'lb' } }))).toBe(false);
+  expect(isSameMachine(content(), content({ addresses: ['10.0.0.2'] }))).toBe(false);
+  expect(isSameMachine(content(), content({ facts: { port: '1' } }))).toBe(false);
 });

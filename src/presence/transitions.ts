@@ -136,6 +136,13 @@ export function isSameContent(a: PresenceContent, b: PresenceContent): boolean {
   return essence(a) === essence(b);
 }
 
+/** Do presence triggers see the same machine in both? */
+export function isSameMachine(a: PresenceContent, b: PresenceContent): boolean {
+  const machine = ({ labels, addresses, facts }: PresenceContent) =>
+    JSON.stringify([labels, addresses, facts]);
+  return machine(a) === machine(b);
+}
+
 function essence(content: PresenceContent): string {
   return JSON.stringify({ ...content, freeBytes: null, actions: content.actions.map(lasting) });
 }
