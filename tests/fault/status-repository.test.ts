@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { faultEnvironment } from '../support/fault.ts';
 import { git } from '../support/git.ts';
-import { createHost, type HostOptions, type TestHost } from '../support/host.ts';
-import { startFaultProxy } from '../support/proxy.ts';
-import { createRemote, type Remote } from '../support/repo.ts';
-import { said, say, sayRepository } from '../support/say.ts';
+import type { TestHost } from '../support/host.ts';
+import { createPublishingWorld, type PublishingWorld } from '../support/publishing-world.ts';
+import { createRemote } from '../support/repo.ts';
+import { say, sayRepository } from '../support/say.ts';
 import { startSmartHttp } from '../support/smart-http.ts';
 import { until } from '../support/until.ts';
 
@@ -16,56 +16,8 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-interface World {
-  readonly it: Remote;
-  readonly status: Remote;
-  host(more?: HostOptions): TestHost;
-  /** Lines of a branch of the status repository, newest first; empty when there is none. */
-  told(name?: string, repository?: Remote): Promise<string[]>;
-  /** The newest presence; null when there is none. */
-  presence(name?: string): Promise<{ sequence: number; heartbeatMs: number; state: string } | null>;
-}
-
-/** @param o The URL of the repo and of the status; default: by path. */
-async function world(
-  o: { it?: string; statusUrl?: string; heartbeat?: string; more?: object } = {},
-): Promise<World> {
-  const it = await createRemote();
-  const status = await createRemote('status');
-  cleanups.push(
-    () => it[Symbol.dispose](),
-    () => status[Symbol.dispose](),
-  );
-  await it.publish(sayRepository('one'));
-  const ask = (repository: Remote, ...args: string[]) =>
-    git(['--git-dir', repository.bare, ...args]).catch(() => null);
-  return {
-    it,
-    status,
-    host(more = {}) {
-      const host = createHost({
-        name: 'web-1',
-        repos: { it: o.it ?? it.url },
-        ...more,
-        more: {
-          status: { remote: o.statusUrl ?? status.url, ...(o.heartbeat ? { heartbeat: o.heartbeat } : {}) },
-          ...o.more,
-          ...more.more,
-        },
-      });
-      cleanups.push(() => host.close());
-      return host;
-    },
-    async told(name = 'web-1', repository = status) {
-      const log = (await ask(repository, 'log', '--format=%s', `refs/heads/hosts/${name}`)) ?? '';
-      return log.split('\n').filter((line) => line !== '');
-    },
-    async presence(name = 'web-1') {
-      const text = await ask(status, 'show', `refs/heads/presence/${name}:presence.json`);
-      return text === null ? null : JSON.parse(text);
-    },
-  };
-}
+type World = PublishingWorld;
+const world = (o: Parameters<typeof createPublishingWorld>[1] = {}) => createPublishingWorld(cleanups, o);
 
 /** A later beat than that one. */
 const untilBeat = (w: World, after: number) =>
@@ -117,34 +69,6 @@ function age(host: TestHost, path: string, key: string): void {
   writeFileSync(file, JSON.stringify({ ...value, [key]: value[key]! - 60_000 }));
 }
 
-test('a status server that is silent delays no look and no end of the agent, and gets everything when it is back', async () => {
-  const served = await createRemote('status');
-  cleanups.push(() => served[Symbol.dispose]());
-  const web = await startSmartHttp(served.folder);
-  const proxy = await startFaultProxy({ to: web.port, fault: { kind: 'silence' } });
-  cleanups.push(
-    () => web[Symbol.asyncDispose](),
-    () => proxy.close(),
-  );
-  // Whoever waited for it would wait for longer than this test.
-  const limits = { probeTimeout: '5m', fetchStall: '5m' };
-  const w = await world({ statusUrl: `http://127.0.0.1:${proxy.port}/${served.path}`, more: { limits } });
-  const host = w.host();
-  const agent = await host.start();
-  await until(() => proxy.open() > 0, { what: 'a question to the status server' });
-  for (const text of ['two', 'three']) await host.untilApplied(await w.it.publish(say(text)));
-  agent.kill('SIGTERM');
-  expect(await agent.ended).toMatchObject({ exitCode: 0 });
-  expect(said(host)).toEqual(['one', 'two', 'three']);
-
-  const commit = await w.it.publish(say('four'));
-  expect((await host.look()).code).toBe(0);
-  expect((await host.status()).repos[0]?.applied).toBe(commit);
-  await proxy.set({ kind: 'pass' });
-  await host.look();
-  expect((await w.told('web-1', served)).filter((line) => / ok at /.test(line))).toHaveLength(4);
-}, 120_000);
-
 test('a hook that refuses everything is a trouble of the delivery alone', async () => {
   const w = await world();
   const hook = join(w.status.bare, 'hooks/pre-receive');
@@ -164,39 +88,6 @@ test('a hook that refuses everything is a trouble of the delivery alone', async 
   await host.look();
   expect(await w.told()).toEqual(['here, with pullyu 0.1.0', expect.stringMatching(/ ok at /)]);
 });
-
-test('a web server that takes small requests only gets what waits in parts', async () => {
-  const served = await createRemote('status');
-  cleanups.push(() => served[Symbol.dispose]());
-  const web = await startSmartHttp(served.folder);
-  cleanups.push(() => web[Symbol.asyncDispose]());
-  const w = await world({ statusUrl: web.url(served.path), heartbeat: '1s' });
-  const host = w.host();
-  // No push arrives, until twelve wait.
-  web.hook = (_, response) => {
-    response.writeHead(502).end();
-    return true;
-  };
-  for (let n = 0; n < 10; n += 1) {
-    await w.it.publish(say(`text ${n}`));
-    expect((await host.look()).code).toBe(0);
-  }
-  const MOST = 6_000;
-  let refused = 0;
-  web.hook = (request, response) => {
-    if (Number(request.headers['content-length'] ?? 0) <= MOST) return false;
-    refused += 1;
-    response.writeHead(413).end();
-    return true;
-  };
-  await host.start();
-  await until(async () => (await w.told('web-1', served)).length >= 11, {
-    what: 'all lines',
-    found: () => ({ refused, asked: web.asked.slice(-5) }),
-    timeoutMs: 60_000,
-  });
-  expect(refused).toBeGreaterThan(0);
-}, 120_000);
 
 test('writes of what is to be told that fail keep no action from running, and are made good for', async () => {
   const w = await world();
