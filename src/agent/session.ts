@@ -1,4 +1,5 @@
 /** The time for which a process holds the host's lock: everything that needs it is opened here, and closed in reverse. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PullyuError } from '../errors.ts';
 import { createProber } from '../git/probe.ts';
@@ -17,7 +18,7 @@ import { ensureIdentity } from './identity.ts';
 import { createLooker, type Looker } from './look.ts';
 import { checkMayLook } from './may-look.ts';
 import { readMemo, writeMemo } from './memo.ts';
-import { createMetricsFile } from './metrics-file.ts';
+import type { MetricsFile } from './metrics-file.ts';
 import { type AgentState, readState, writeState } from './state-file.ts';
 import { sweepAfterDeath } from './sweep.ts';
 
@@ -98,7 +99,14 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
   const link = createFleetLink(context, () => looker);
   // After a death the first look is a whole one, so that housekeeping follows it.
   let savedMemo = lock.unclean === null ? readMemo(paths.state) : null;
-  const metrics = createMetricsFile({ paths, clock, emit, journal });
+  let metrics: MetricsFile | null = null;
+  /** Most hosts keep none. A file that was kept before is taken away. */
+  const loadMetrics = async (): Promise<MetricsFile> => {
+    const { createMetricsFile } = await import('./metrics-file.ts');
+    metrics ??= createMetricsFile({ paths, clock, emit, journal });
+    return metrics;
+  };
+  if (view.config.metrics != null || existsSync(join(paths.state, 'metrics.json'))) await loadMetrics();
   let plan: Plan | null = null;
   const looker = await createLooker(context, id, {
     memo: savedMemo,
@@ -139,7 +147,10 @@ export async function openSession(lock: Lock, o: SessionOptions): Promise<Sessio
       writeState(paths.state, written);
       const { lastLookAt: lookedAt, repos: seen } = written;
       const openRun = looker.openRun()?.intent ?? null;
-      metrics.write({ view: looker.view(), lastLookAt: lookedAt, repos: seen, openRun, plan });
+      const known = { view: looker.view(), lastLookAt: lookedAt, repos: seen, openRun, plan };
+      if (metrics !== null) metrics.write(known);
+      // The key is new in host.yaml.
+      else if (known.view.config.metrics != null) void loadMetrics().then((loaded) => loaded.write(known));
       const memo = looker.memo();
       // The same object after an idle look: it is what the file holds.
       if (memo === null || memo === savedMemo) return;

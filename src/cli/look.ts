@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { askForLook, beatOnce, lookOnce } from '../agent/one-look.ts';
 import { busyError, takeLock } from '../agent/session.ts';
 import { EXIT, type ExitCode, PullyuError } from '../errors.ts';
-import { createProof } from '../heartbeat/proven.ts';
+import type { Proof } from '../heartbeat/proven.ts';
 import type { AgentEvent } from '../model/event.ts';
 import { formatTime } from '../plan/sentence.ts';
 import { writeFileAtomic } from '../system/files.ts';
@@ -20,10 +20,7 @@ const ENOUGH = 3;
 
 export async function runLook(options: LookOptions, context: CommandContext): Promise<ExitCode> {
   const { paths, clock, env, signal } = context;
-  const proof =
-    options.heartbeat === true
-      ? createProof({ state: paths.state, env }, (text) => context.out.notice(`warning: ${text}`))
-      : null;
+  const proof = options.heartbeat === true ? await proofFor(context) : null;
   if (options.heartbeat === true) {
     const { takeDuty } = await import('./heartbeat-duty.ts');
     const duty = await takeDuty(context, proof);
@@ -73,6 +70,12 @@ async function beat({ paths, env, clock, signal }: CommandContext): Promise<void
     .catch(() => null)
     .finally(() => taken.lock.release());
   await deliver?.();
+}
+
+/** Only the heartbeat proves anything about the program that it calls. */
+async function proofFor({ paths, env, out }: CommandContext): Promise<Proof> {
+  const { createProof } = await import('../heartbeat/proven.ts');
+  return createProof({ state: paths.state, env }, (text) => out.notice(`warning: ${text}`));
 }
 
 function summary(idle: boolean, exitCode: ExitCode, held: number): string {
