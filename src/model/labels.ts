@@ -13,12 +13,14 @@ const LABEL_KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,255}$/;
 export type Selector = Readonly<Record<string, string | readonly string[]>>;
 
 export function matchesSelector(selector: Selector | null, labels: Labels): boolean {
-  if (selector === null) return true;
-  return Object.entries(selector).every(([key, wanted]) => {
+  // Asked of each of ten thousand hosts: without a list of its entries for each.
+  for (const key in selector) {
+    const wanted = selector[key];
     const actual = Object.hasOwn(labels, key) ? labels[key] : undefined;
-    if (actual === undefined) return false;
-    return typeof wanted === 'string' ? actual === wanted : wanted.includes(actual);
-  });
+    if (actual === undefined || wanted === undefined) return false;
+    if (typeof wanted === 'string' ? actual !== wanted : !wanted.includes(actual)) return false;
+  }
+  return true;
 }
 
 /** `part=app, deployment=prod|staging`: the form that sentences use. `every host` for an empty selector. */
