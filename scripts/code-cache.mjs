@@ -1,4 +1,4 @@
-// Writes dist/main.cache: what V8 compiled of dist/main.cjs while it looked and found nothing to do. Called by the build.
+// Writes dist/main.cache and dist/look.cache: what V8 compiled of main.cjs and look.cjs while they looked and found nothing to do. Called by the build.
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -9,14 +9,13 @@ import { promisify } from 'node:util';
 import { Script } from 'node:vm';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const bundle = join(root, 'dist/main.cjs');
-const cache = join(root, 'dist/main.cache');
 
-if (process.argv[2] === '--of-look-at') await lookAndWrite(process.argv[3]);
+if (process.argv[2] === '--of-look-at') await lookAndWrite(process.argv[3], process.argv[4]);
 else
-  await withIdleHost((folder) =>
-    run(process.execPath, fileURLToPath(import.meta.url), '--of-look-at', folder),
-  );
+  await withIdleHost(async (folder) => {
+    for (const name of ['main', 'look'])
+      await run(process.execPath, fileURLToPath(import.meta.url), '--of-look-at', folder, name);
+  });
 
 /** A host that follows an empty commit on a server of our own, and has looked already. */
 async function withIdleHost(work) {
@@ -46,7 +45,9 @@ async function withIdleHost(work) {
 }
 
 /** Loads the program as bin/pullyu does: V8 refuses a cache of other text or other flags. */
-async function lookAndWrite(folder) {
+async function lookAndWrite(folder, name) {
+  const bundle = join(root, 'dist', `${name}.cjs`);
+  const cache = join(root, 'dist', `${name}.cache`);
   const source = readFileSync(bundle, 'latin1');
   const script = new Script(source, { filename: bundle });
   const program = { exports: {} };

@@ -35,7 +35,8 @@ export interface Installation {
 /** null from the sources, which nobody installs. */
 export function ownInstallation(): Installation | null {
   const file = fileURLToPath(import.meta.url);
-  if (!file.endsWith(`${sep}main.cjs`)) return null;
+  // The bare look has a file of its own beside it, made of the same sources.
+  if (!file.endsWith(`${sep}main.cjs`) && !file.endsWith(`${sep}look.cjs`)) return null;
   const folder = dirname(dirname(file));
   return { folder, identity: identityOf(folder) };
 }
