@@ -112,12 +112,11 @@ const BROKEN: Readonly<Record<string, (at: string) => void>> = {
   'exits 1': (at) => writeFileSync(join(at, 'bin/pullyu'), '#!/usr/bin/env node\nprocess.exit(1);\n'),
   'is not there': (at) => renameSync(join(at, 'dist'), join(at, 'gone')),
   'cannot fetch': (at) => {
-    const file = join(at, 'dist/main.cjs');
-    writeFileSync(
-      file,
-      readFileSync(file, 'latin1').replaceAll('git-upload-pack', 'git-upload-pack-x'),
-      'latin1',
-    );
+    for (const name of ['main.cjs', 'look.cjs']) {
+      const file = join(at, 'dist', name);
+      const text = readFileSync(file, 'latin1').replaceAll('git-upload-pack', 'git-upload-pack-x');
+      writeFileSync(file, text, 'latin1');
+    }
   },
 };
 
