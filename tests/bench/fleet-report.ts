@@ -15,8 +15,8 @@ export function findFleetTargets({ reading }: FleetFigures): Target[] {
       unit: '',
     },
     {
-      sentence: `the roster when one of ${count(hosts)} hosts told something (listed, read, verified), as a multiple of when nothing is new (CPU)`,
-      found: ratio(cpuMs.judged, cpuMs.news),
+      sentence: `the roster when one of ${count(hosts)} hosts told something, as a multiple of when nothing is new (CPU)`,
+      found: ratio(cpuMs.kept, cpuMs.news),
       most: 20,
       unit: '',
     },
