@@ -15,6 +15,7 @@ import type { HostConfig, StatusConfig } from '../model/host.ts';
 import { type Labels, matchesSelector } from '../model/labels.ts';
 import type { ExpectedHost } from '../model/presence.ts';
 import { printable } from '../model/printable.ts';
+import { NO_ACCESS } from '../model/repo.ts';
 import type { Result, Trouble } from '../model/trouble.ts';
 import { openStores } from '../presence/open-stores.ts';
 import { createFleetReader, type FleetReader } from '../presence/read-fleet.ts';
@@ -136,14 +137,10 @@ function statusOf(
   return {
     shards,
     access: {
+      ...NO_ACCESS,
       credentialsFile: isForGit ? path(credentials) : null,
-      credentialHelper: null,
       sshKey: path(sshKey),
       sshKnownHosts: path(knownHosts),
-      tlsCa: null,
-      tlsCert: null,
-      tlsKey: null,
-      proxy: null,
     },
     nats:
       servers.length === 0

@@ -17,6 +17,7 @@ import { PullyuError } from '../errors.ts';
 import { openJournal } from '../journal/open.ts';
 import type { HostConfig } from '../model/host.ts';
 import type { RepoConfig } from '../model/repo.ts';
+import { NO_ACCESS } from '../model/repo.ts';
 import { systemClock } from '../system/clock.ts';
 import { tryLock } from '../system/lock.ts';
 import { decidePaths, repoPaths } from '../system/paths.ts';
@@ -35,16 +36,7 @@ const repo: RepoConfig = {
   submodules: false,
   lfs: false,
   convention: { init: [], work: [] },
-  access: {
-    credentialsFile: null,
-    credentialHelper: null,
-    sshKey: null,
-    sshKnownHosts: null,
-    tlsCa: null,
-    tlsCert: null,
-    tlsKey: null,
-    proxy: null,
-  },
+  access: NO_ACCESS,
 };
 
 /** A host below its own root, with the words that its commands print. */

@@ -4,24 +4,14 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { tempFolder } from '../../tests/support/temp.ts';
 import type { AccessSettings } from '../model/repo.ts';
+import { NO_ACCESS } from '../model/repo.ts';
 import { ACCESS_FILE, accessSettings, formatSettings, writeAccessFile } from './access-file.ts';
 import { parseRemoteUrl } from './remote-url.ts';
-
-const NOTHING: AccessSettings = {
-  credentialsFile: null,
-  credentialHelper: null,
-  sshKey: null,
-  sshKnownHosts: null,
-  tlsCa: null,
-  tlsCert: null,
-  tlsKey: null,
-  proxy: null,
-};
 
 function settings(remote: string, access: Partial<AccessSettings>, env: Record<string, string> = {}) {
   const url = parseRemoteUrl(remote);
   if (!url.ok) throw new Error(url.trouble.message);
-  return accessSettings({ access: { ...NOTHING, ...access } }, url.value, env);
+  return accessSettings({ access: { ...NO_ACCESS, ...access } }, url.value, env);
 }
 
 /** What real git makes of the file: the values of one key, for one URL. */
@@ -117,7 +107,7 @@ test('the file is for its owner alone, also when it was not before', () => {
   using folder = tempFolder();
   const file = join(folder.path, ACCESS_FILE);
   writeFileSync(file, '', { mode: 0o644 });
-  const repo = { access: { ...NOTHING, proxy: 'http://me:secret@proxy:3128' } };
+  const repo = { access: { ...NO_ACCESS, proxy: 'http://me:secret@proxy:3128' } };
   expect(writeAccessFile(folder.path, repo, 'https://git.example.com/it.git', {})).toMatchObject({
     ok: true,
   });

@@ -2,11 +2,11 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startConnectProxy } from '../../tests/support/connect-proxy.ts';
-import { NO_ACCESS } from '../../tests/support/probe.ts';
 import { createRemote, type Remote } from '../../tests/support/repo.ts';
 import { type SmartHttp, startSmartHttp } from '../../tests/support/smart-http.ts';
 import { type TempFolder, tempFolder } from '../../tests/support/temp.ts';
 import type { AccessSettings } from '../model/repo.ts';
+import { NO_ACCESS } from '../model/repo.ts';
 import { type Access, readAccess } from './access.ts';
 import { runGit } from './run.ts';
 

@@ -7,6 +7,7 @@ import type { AgentEvent } from '../model/event.ts';
 import type { Limits } from '../model/host.ts';
 import { type CommitId, commitId } from '../model/ids.ts';
 import type { RepoConfig } from '../model/repo.ts';
+import { NO_ACCESS } from '../model/repo.ts';
 import { systemClock } from '../system/clock.ts';
 import { decidePaths } from '../system/paths.ts';
 import { type Clone, type CloneOptions, openClone } from './clone.ts';
@@ -138,16 +139,7 @@ export function testRepo(remotes: readonly string[], more: Partial<RepoConfig> =
     submodules: false,
     lfs: false,
     convention: { init: [], work: [] },
-    access: {
-      credentialsFile: null,
-      credentialHelper: null,
-      sshKey: null,
-      sshKnownHosts: null,
-      tlsCa: null,
-      tlsCert: null,
-      tlsKey: null,
-      proxy: null,
-    },
+    access: NO_ACCESS,
     ...more,
   };
 }

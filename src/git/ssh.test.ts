@@ -2,18 +2,8 @@ import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { tempFolder } from '../../tests/support/temp.ts';
+import { NO_ACCESS } from '../model/repo.ts';
 import { decideSshFolder, makeSshFolder, quoteShell, sshOptions } from './ssh.ts';
-
-const NOTHING = {
-  credentialsFile: null,
-  credentialHelper: null,
-  sshKey: null,
-  sshKnownHosts: null,
-  tlsCa: null,
-  tlsCert: null,
-  tlsKey: null,
-  proxy: null,
-};
 
 test('a socket in the folder always fits into what the kernel allows', () => {
   const longest = 108 - 1;
@@ -45,7 +35,7 @@ test('only a folder that is ours alone is used', () => {
 
 test('nobody is asked, no configuration is read, and no host is believed at first sight', () => {
   const options = sshOptions(
-    { ...NOTHING, sshKey: '/etc/my keys/100%', sshKnownHosts: '/etc/known' },
+    { ...NO_ACCESS, sshKey: '/etc/my keys/100%', sshKnownHosts: '/etc/known' },
     '/run/p %',
   );
   expect(options.slice(0, 2)).toEqual(['-F', 'none']);
@@ -55,7 +45,7 @@ test('nobody is asked, no configuration is read, and no host is believed at firs
   expect(options.find((option) => option.startsWith('-oControlPath='))).toMatch(
     /^-oControlPath="\/run\/p %%\/%C[0-9a-f]{4}"$/,
   );
-  expect(sshOptions(NOTHING, null).join(' ')).not.toMatch(/Control(Path|Master)|Identity|KnownHosts/);
+  expect(sshOptions(NO_ACCESS, null).join(' ')).not.toMatch(/Control(Path|Master)|Identity|KnownHosts/);
 });
 
 test('a word for the shell stays one word', () => {

@@ -1,5 +1,6 @@
 /** Where the host publishes: does it answer, and did what the host has to tell arrive? */
 import type { DeliveryState } from '../agent/deliveries.ts';
+import { SILENT_BEATS } from '../model/presence.ts';
 import type { Result } from '../model/trouble.ts';
 import { bad, type Finding, good } from './finding.ts';
 
@@ -12,9 +13,6 @@ export interface StatusFacts {
   /** A repo that this host polls, whose remote names the same repository in other words, as far as URLs tell; null: none. */
   readonly polledAs: string | null;
 }
-
-/** So many heartbeats without a delivery, and readers call this host silent. */
-const SILENT_BEATS = 3;
 
 export function judgeStatus(stores: readonly StatusFacts[]): Finding[] {
   return stores.flatMap((facts) => [...judgePlace(facts), ...judgeAnswer(facts), judgeDelivery(facts)]);

@@ -7,21 +7,10 @@ import { PullyuError } from '../errors.ts';
 import { readAccess } from '../git/access.ts';
 import { runGit } from '../git/run.ts';
 import { troubleFromGit } from '../git/stderr.ts';
-import type { AccessSettings } from '../model/repo.ts';
+import { NO_ACCESS } from '../model/repo.ts';
 import { fail, ok, type Result, trouble } from '../model/trouble.ts';
 import { type Listing, parseListing } from './listing.ts';
 import type { MirrorSettings } from './mirror.ts';
-
-const NO_ACCESS: AccessSettings = {
-  credentialsFile: null,
-  credentialHelper: null,
-  sshKey: null,
-  sshKnownHosts: null,
-  tlsCa: null,
-  tlsCert: null,
-  tlsKey: null,
-  proxy: null,
-};
 
 /** Which repository is a mirror of what: nobody's own branches are ever replaced. */
 const MARK = 'pullyu.mirrorOf';

@@ -43,6 +43,18 @@ export interface AccessSettings {
   readonly proxy: string | null;
 }
 
+/** A remote that asks for nothing, with the proxies of the environment. */
+export const NO_ACCESS: AccessSettings = {
+  credentialsFile: null,
+  credentialHelper: null,
+  sshKey: null,
+  sshKnownHosts: null,
+  tlsCa: null,
+  tlsCert: null,
+  tlsKey: null,
+  proxy: null,
+};
+
 /**
  * Where the convention finds scripts: path templates with `{part}`, `{stacktype}`, `{stack}`, `{deployment}` or any
  * other label. A template whose label the host lacks is left out; a path that does not exist is skipped.

@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { createObjectSet, type ObjectSet } from '../git/objects.ts';
 import type { RefCommand } from '../git/receive-pack.ts';
 import type { PushReport, Talk } from '../git/talk.ts';
+import { SILENT_BEATS } from '../model/presence.ts';
 import { fail, ok, type Result, type Trouble, trouble } from '../model/trouble.ts';
 import { type Clock, delay } from '../system/clock.ts';
 import {
@@ -55,7 +56,6 @@ const JITTER_MS = 200;
 /** What a machine that does not say so beats with. */
 const HEARTBEAT_MS = 5 * 60_000;
 const HEARTBEAT_MAX_MS = 24 * 60 * 60_000;
-const SILENT_BEATS = 3;
 /** Claims on one name that are looked at. */
 const CLAIMS_MAX = 8;
 const ONE_PRESENCE = { packMaxBytes: 256 * 1024, objectMaxBytes: 64 * 1024 } as const;

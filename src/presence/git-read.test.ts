@@ -8,12 +8,12 @@ import { startSshd } from '../../tests/support/sshd.ts';
 import {
   createMachine,
   createStatusRepository,
-  noAccess,
   type StatusRepository,
   storeOptions,
 } from '../../tests/support/status-repository.ts';
 import { createObjectSet } from '../git/objects.ts';
 import { formatPack } from '../git/pack.ts';
+import { NO_ACCESS } from '../model/repo.ts';
 import type { Result } from '../model/trouble.ts';
 import { systemClock } from '../system/clock.ts';
 import { addPresence } from './git-commits.ts';
@@ -197,7 +197,7 @@ for (const acceptProtocol of [true, false]) {
   needsProgram('sshd', 'ssh')(`over ssh, where protocol v2 may be asked for: ${acceptProtocol}`, async () => {
     using repository = await createStatusRepository();
     await using server = await startSshd({ bare: repository.bare, acceptProtocol, mayPush: true });
-    const access = { ...noAccess, sshKey: server.key, sshKnownHosts: server.knownHosts };
+    const access = { ...NO_ACCESS, sshKey: server.key, sshKnownHosts: server.knownHosts };
     const machine = createMachine('web-1');
     const open = (name: string) => {
       const sshFolder = repository.state('ssh');

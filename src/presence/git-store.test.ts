@@ -5,10 +5,10 @@ import { startNginx } from '../../tests/support/nginx.ts';
 import {
   createMachine,
   createStatusRepository,
-  noAccess,
   storeOptions,
 } from '../../tests/support/status-repository.ts';
 import { until } from '../../tests/support/until.ts';
+import { NO_ACCESS } from '../model/repo.ts';
 import type { Result } from '../model/trouble.ts';
 import { createGitStore } from './git-store.ts';
 
@@ -69,7 +69,7 @@ needsProgram('nginx', 'fcgiwrap')(
     await using server = await startNginx({ folder: repository.folder, basicAuth: credentials });
     const file = repository.state('credentials');
     writeFileSync(file, 'username=host\npassword=geheim\n', { mode: 0o600 });
-    const access = { ...noAccess, credentialsFile: file };
+    const access = { ...NO_ACCESS, credentialsFile: file };
     const web = createMachine('web-1');
     const store = createGitStore(
       server.url(repository.path),
@@ -95,8 +95,10 @@ needsProgram('nginx', 'fcgiwrap')(
     expect(value(await reader.read())).toHaveLength(1);
     server.forget();
     expect(value(await reader.hasNews())).toBe(false);
+    await until(() => server.requests().length >= 2, { what: 'two requests in the log' });
     expect(server.requests()).toHaveLength(2);
     expect(value(await reader.hasNews())).toBe(false);
+    await until(() => server.requests().length >= 3, { what: 'three requests in the log' });
     expect(server.requests()).toHaveLength(3);
     expect(value(await reader.history('web-1', 10)).map(({ subject }) => subject)).toEqual([
       'shop ok again',

@@ -8,11 +8,12 @@ import { defaultLimits } from '../../src/config/limits.ts';
 import { createProber } from '../../src/git/probe.ts';
 import type { HostId } from '../../src/model/ids.ts';
 import type { RepoConfig } from '../../src/model/repo.ts';
+import { NO_ACCESS } from '../../src/model/repo.ts';
 import type { Result } from '../../src/model/trouble.ts';
 import { createGitStore } from '../../src/presence/git-store.ts';
 import { createFleetReader } from '../../src/presence/read-fleet.ts';
 import { systemClock } from '../../src/system/clock.ts';
-import { noAccess, storeOptions } from '../support/status-repository.ts';
+import { storeOptions } from '../support/status-repository.ts';
 
 /** `probe`: of one ref. `news`: has anybody said something? `read`: all presences. `judged`: also verified. `kept`: what an agent does. */
 export const READINGS = ['probe', 'news', 'read', 'judged', 'kept'] as const;
@@ -117,7 +118,7 @@ function createReadings(url: string, folder: string): Record<Reading, () => Prom
     submodules: false,
     lfs: false,
     convention: { work: false, init: false } as unknown as RepoConfig['convention'],
-    access: noAccess,
+    access: NO_ACCESS,
   };
   const store = (name: string) => createGitStore(url, storeOptions(join(folder, name)));
   const lazily = <T>(make: () => T) => {

@@ -1,18 +1,7 @@
 /** A prober with a repo of one remote, for tests of src/git. */
 
 import { createProber, type Prober, type ProberOptions } from '../../src/git/probe.ts';
-import type { AccessSettings, RepoConfig, Tracking } from '../../src/model/repo.ts';
-
-export const NO_ACCESS: AccessSettings = {
-  credentialsFile: null,
-  credentialHelper: null,
-  sshKey: null,
-  sshKnownHosts: null,
-  tlsCa: null,
-  tlsCert: null,
-  tlsKey: null,
-  proxy: null,
-};
+import { type AccessSettings, NO_ACCESS, type RepoConfig, type Tracking } from '../../src/model/repo.ts';
 
 export function repoOf(remote: string, access: Partial<AccessSettings> = {}): RepoConfig {
   return {

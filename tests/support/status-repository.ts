@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { defaultLimits } from '../../src/config/limits.ts';
 import type { HostId } from '../../src/model/ids.ts';
 import type { Presence, Transition } from '../../src/model/presence.ts';
+import { NO_ACCESS } from '../../src/model/repo.ts';
 import { formatPresence } from '../../src/presence/format-presence.ts';
 import type { GitStoreOptions } from '../../src/presence/git-store.ts';
 import type { Outgoing } from '../../src/presence/store.ts';
@@ -44,20 +45,9 @@ export async function createStatusRepository(
   };
 }
 
-export const noAccess: GitStoreOptions['access'] = {
-  credentialsFile: null,
-  credentialHelper: null,
-  sshKey: null,
-  sshKnownHosts: null,
-  tlsCa: null,
-  tlsCert: null,
-  tlsKey: null,
-  proxy: null,
-};
-
 export function storeOptions(folder: string, more: Partial<GitStoreOptions> = {}): GitStoreOptions {
   return {
-    access: noAccess,
+    access: NO_ACCESS,
     folder,
     env: { PATH: process.env.PATH },
     sshFolder: null,
